@@ -1,0 +1,107 @@
+/**
+ * The one table of errors: code → HTTP status and message. A message says what was wrong and what
+ * to do about it. Codes are stable; a retired code is never used again. `docs/errors.md` lists
+ * them all, and a test keeps both in step.
+ */
+const table = {
+  PATH_INVALID: {
+    status: 400,
+    message: (path: string, why: string) => `'${excerpt(path)}' is not a valid path: ${why}`,
+  },
+  PATH_RESERVED: {
+    status: 400,
+    message: (path: string) =>
+      `'${excerpt(path)}' begins with a reserved name; choose another top-level segment`,
+  },
+  JSON_INVALID: {
+    status: 400,
+    message: (why: string) => `the body is not valid JSON: ${why}`,
+  },
+  NOT_FOUND: {
+    status: 404,
+    message: (path: string) => `nothing is stored at '${excerpt(path)}'`,
+  },
+  BODY_TOO_LARGE: {
+    status: 413,
+    message: (limit: number) =>
+      `the body is larger than ${limit} bytes; send less or raise the body limit`,
+  },
+  OPTION_UNKNOWN: {
+    status: 400,
+    message: (name: string) => `'${name}' is not an option; see --help or the documentation`,
+  },
+  OPTION_INVALID: {
+    status: 400,
+    message: (name: string, value: unknown, why: string) =>
+      `option '${name}' can't be ${excerpt(String(value))}: ${why}`,
+  },
+} as const
+
+type Table = typeof table
+
+/** The short name of an error in the table; its public code is `SKERRY_` and this name. */
+export type ErrorName = keyof Table
+
+/** A public, stable error code. */
+export type ErrorCode = `SKERRY_${ErrorName}`
+
+/** Every code with its HTTP status, for documentation and tests. */
+export const errorCodes: ReadonlyMap<ErrorCode, number> = new Map(
+  Object.entries(table).map(([name, { status }]) => [`SKERRY_${name as ErrorName}`, status]),
+)
+
+/**
+ * Every error that Skerry reports to a caller.
+ *
+ * @example
+ * try {
+ *   parsePath('a//b')
+ * } catch (error) {
+ *   if (error instanceof SkerryError && error.code === 'SKERRY_PATH_INVALID') …
+ * }
+ */
+export class SkerryError extends Error {
+  /** Stable code, `SKERRY_…`. */
+  readonly code: ErrorCode
+  /** The HTTP status that answers a request which ends in this error. */
+  readonly status: number
+
+  constructor(code: ErrorCode, status: number, message: string, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause })
+    this.name = 'SkerryError'
+    this.code = code
+    this.status = status
+  }
+}
+
+/** Makes (does not throw) the error `name`, its message filled in from `args`. */
+export function skerryError<N extends ErrorName>(
+  name: N,
+  ...args: Parameters<Table[N]['message']>
+): SkerryError {
+  const { status, message } = table[name]
+  const text = (message as (...args: unknown[]) => string)(...args)
+  return new SkerryError(`SKERRY_${name}`, status, text)
+}
+
+/** The same as {@link skerryError}, keeping the error that brought it about as `cause`. */
+export function skerryErrorFrom<N extends ErrorName>(
+  cause: unknown,
+  name: N,
+  ...args: Parameters<Table[N]['message']>
+): SkerryError {
+  const { code, status, message } = skerryError(name, ...args)
+  return new SkerryError(code, status, message, cause)
+}
+
+/** What a thrown value says, whether it is an Error or not. */
+export function messageOf(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown)
+}
+
+const EXCERPT_LENGTH = 120
+
+/** Hostile input may be huge: a message quotes only its beginning. */
+function excerpt(text: string): string {
+  return text.length <= EXCERPT_LENGTH ? text : `${text.slice(0, EXCERPT_LENGTH)}…`
+}
