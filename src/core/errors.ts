@@ -17,6 +17,10 @@ const table = {
     status: 400,
     message: (why: string) => `the body is not valid JSON: ${why}`,
   },
+  CODEC_INVALID: {
+    status: 400,
+    message: (why: string) => `the bytes can't be decoded: ${why}`,
+  },
   NOT_FOUND: {
     status: 404,
     message: (path: string) => `nothing is stored at '${excerpt(path)}'`,
