@@ -1,0 +1,12 @@
+import { defineConfig } from 'vitest/config'
+
+export default defineConfig({
+  test: {
+    include: ['test/**/*.test.ts', 'sim/**/*.test.ts'],
+    reporters: ['default', './test/reporter.ts'],
+    allowOnly: false,
+    // Tests wait on events and conditions; this is only the deadline of one that never comes.
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+  },
+})
