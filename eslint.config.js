@@ -100,6 +100,26 @@ const purity = {
   },
 }
 
+/** A seed must decide everything in a simulation, so no reading may come from the machine. */
+const simulation = {
+  files: ['sim/**/*.ts'],
+  rules: {
+    'no-restricted-globals': [
+      'error',
+      {
+        globals: ['Date', 'performance', 'setTimeout', 'setInterval', 'crypto', 'fetch'].map(
+          (name) => ({ name, message: 'In the simulator time and chance come from the seed.' }),
+        ),
+        checkGlobalObject: true,
+      },
+    ],
+    'no-restricted-properties': [
+      'error',
+      { object: 'Math', property: 'random', message: 'Chance comes from the seed.' },
+    ],
+  },
+}
+
 const tests = {
   files: ['test/**/*.ts', '**/*.test.ts'],
   rules: {
@@ -134,5 +154,6 @@ export default defineConfig([
   sizes,
   library,
   purity,
+  simulation,
   tests,
 ])
