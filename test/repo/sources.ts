@@ -57,12 +57,31 @@ export function importGraph(): Map<string, Imports> {
 }
 
 function importsOf(path: string): Imports {
-  const names = ts.preProcessFile(read(path)).importedFiles.map(({ fileName }) => fileName)
+  const names = moduleNames(path)
   const relatives = names.filter((name) => name.startsWith('.'))
   return {
     files: relatives.map((name) => fromRoot(join(dirname(path), name))),
     packages: names.filter((name) => !name.startsWith('.')),
   }
+}
+
+/** What a file names in `import … from`, `export … from`, `import(…)` and `import('…').Type`. */
+function moduleNames(path: string): string[] {
+  const names: string[] = []
+  const visit = (node: ts.Node): void => {
+    const name = moduleNameOf(node)
+    if (name && ts.isStringLiteralLike(name)) names.push(name.text)
+    ts.forEachChild(node, visit)
+  }
+  visit(ts.createSourceFile(path, read(path), ts.ScriptTarget.ESNext))
+  return names
+}
+
+function moduleNameOf(node: ts.Node): ts.Node | undefined {
+  if (ts.isImportDeclaration(node) || ts.isExportDeclaration(node)) return node.moduleSpecifier
+  if (ts.isImportTypeNode(node) && ts.isLiteralTypeNode(node.argument)) return node.argument.literal
+  const called = ts.isCallExpression(node) && node.expression.kind === ts.SyntaxKind.ImportKeyword
+  return called ? node.arguments[0] : undefined
 }
 
 function fromRoot(path: string): string {
