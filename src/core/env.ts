@@ -17,7 +17,7 @@ export interface Env {
   /** The next random number, at least 0 and less than 1. */
   random(): number
   /** SHA-256 of the UTF-8 bytes of `text`, as 64 lower-case hex digits. */
-  hash(text: string): string
+  readonly hash: (text: string) => string
 }
 
 /** A fresh random identifier of 128 bits: 32 lower-case hex digits. */

@@ -21,6 +21,34 @@ const table = {
     status: 400,
     message: (why: string) => `the bytes can't be decoded: ${why}`,
   },
+  DATA_DIR_IN_USE: {
+    status: 500,
+    message: (dir: string) =>
+      `the data directory '${dir}' is in use by another process; stop it or choose another one`,
+  },
+  DATA_DIR_UNREADABLE: {
+    status: 500,
+    message: (dir: string, why: string) =>
+      `the data directory '${dir}' can't be opened: ${why}; nothing in it was changed`,
+  },
+  DATA_DIR_NEWER: {
+    status: 500,
+    message: (found: number, known: number) =>
+      `the data was written in format ${found} by a newer version, and this one knows ${known}; ` +
+      'upgrade Skerry, nothing was changed',
+  },
+  STORE_CLOSED: {
+    status: 503,
+    message: () => 'the store is closed; the node is stopping',
+  },
+  STORE_BUSY: {
+    status: 503,
+    message: () => 'too many writes wait for the disk; try again later',
+  },
+  WRITE_FAILED: {
+    status: 500,
+    message: (why: string) => `the write did not reach the disk and did not take effect: ${why}`,
+  },
   NOT_FOUND: {
     status: 404,
     message: (path: string) => `nothing is stored at '${excerpt(path)}'`,

@@ -1,0 +1,99 @@
+import { readEntry, unpack } from '../core/codec.ts'
+import { type Entry, stampOf } from '../core/entry.ts'
+import { type CancelTimer, type Env, NS_PER_MS } from '../core/env.ts'
+import type { HybridClock } from '../core/hlc.ts'
+import type { Engine } from './engine.ts'
+import type { Group } from './group.ts'
+import { ASIDE_KEY_PATH, prefixRange } from './layout.ts'
+
+/** The longest wait in one go: clocks may be corrected meanwhile. */
+const MAX_WAIT_MS = 3_600_000
+
+/** The most versions that are shown to readers in one request. */
+const RELEASE_BATCH = 1000
+
+/** Watches over versions kept aside for their stamps, and has each released when its time comes. */
+export class AsideShelf {
+  readonly #env: Env
+  readonly #engine: Engine
+  readonly #clock: HybridClock
+  readonly #release: (paths: readonly string[]) => Promise<unknown>
+  #soonest: bigint | undefined
+  #cancel: CancelTimer | undefined
+  #closed = false
+
+  /** @param release shows the versions at these paths to readers */
+  constructor(
+    env: Env,
+    engine: Engine,
+    clock: HybridClock,
+    release: (paths: readonly string[]) => Promise<unknown>,
+  ) {
+    this.#env = env
+    this.#engine = engine
+    this.#clock = clock
+    this.#release = release
+  }
+
+  /** Notes what the group has put aside, now that it is durable. */
+  follow(group: Group): void {
+    for (const { entry, shown } of group.records.values()) {
+      if (shown === undefined) continue
+      const stamp = stampOf(entry)
+      if (this.#soonest === undefined || stamp < this.#soonest) this.#wait(stamp)
+    }
+  }
+
+  /** Releases what is due, and waits for what comes next. */
+  async review(): Promise<void> {
+    const range = { ...prefixRange('a'), limit: RELEASE_BATCH }
+    const due: string[] = []
+    let next: bigint | undefined
+    for await (const chunk of this.#engine.scan(range)) {
+      for (const [key] of chunk) {
+        const stamp = BigInt(`0x${key.slice(1, ASIDE_KEY_PATH)}`)
+        if (!this.#clock.isAhead(stamp)) due.push(key.slice(ASIDE_KEY_PATH))
+        else next ??= stamp
+      }
+    }
+    if (this.#closed) return
+    if (due.length > 0) await this.#release(due)
+    if (due.length === RELEASE_BATCH) return this.review()
+    this.#soonest = undefined
+    if (next !== undefined) this.#wait(next)
+  }
+
+  /** The versions kept aside, soonest first. */
+  async list(limit: number): Promise<string[]> {
+    const paths: string[] = []
+    for await (const chunk of this.#engine.scan({ ...prefixRange('a'), limit })) {
+      for (const [key] of chunk) paths.push(key.slice(ASIDE_KEY_PATH))
+    }
+    return paths
+  }
+
+  /** Versions that were kept aside until a later write overruled them, oldest first. */
+  async overruled(limit: number): Promise<Entry[]> {
+    const entries: Entry[] = []
+    for await (const chunk of this.#engine.scan({ ...prefixRange('o'), limit })) {
+      for (const [, value] of chunk) entries.push(readEntry(unpack(value)))
+    }
+    return entries
+  }
+
+  close(): void {
+    this.#closed = true
+    this.#cancel?.()
+  }
+
+  #wait(stamp: bigint): void {
+    if (this.#closed) return
+    this.#soonest = stamp
+    this.#cancel?.()
+    const ms = Number((stamp - this.#clock.horizon()) / NS_PER_MS) + 1
+    this.#cancel = this.#env.setTimer(Math.min(Math.max(ms, 0), MAX_WAIT_MS), () => {
+      // A failed write leaves the versions aside; the next review finds them again.
+      this.review().catch(() => this.#wait(stamp))
+    })
+  }
+}

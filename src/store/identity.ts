@@ -1,0 +1,63 @@
+import { pack, readCount, readText, readTuple, unpack } from '../core/codec.ts'
+import { type Env, randomId } from '../core/env.ts'
+import type { Position } from './store.ts'
+
+/** How many starts a store remembers. */
+const RUNS_KEPT = 50
+
+/** One start of the store. */
+interface Run {
+  readonly id: string
+  /** The first sequence number that it may give out. */
+  readonly firstSeq: number
+}
+
+/** Who a store is: its node, its epoch, and its last runs, the newest one at the end. */
+export interface Identity {
+  readonly nodeId: string
+  readonly epoch: string
+  readonly runs: readonly Run[]
+}
+
+/** The identity of a new store. */
+export function newIdentity(env: Env, nodeId: string): Identity {
+  return { nodeId, epoch: randomId(env), runs: [] }
+}
+
+/** The same store started once more. */
+export function startRun(env: Env, identity: Identity, firstSeq: number): Identity {
+  const runs = [...identity.runs, { id: randomId(env), firstSeq }].slice(-RUNS_KEPT)
+  return { ...identity, runs }
+}
+
+/** The same node with a new history. */
+export function renewed(env: Env, identity: Identity, firstSeq: number): Identity {
+  return startRun(env, newIdentity(env, identity.nodeId), firstSeq)
+}
+
+/**
+ * True if the position lies in the history of `identity`, whose newest sequence number is `seq`.
+ * A peer may name only what this store once made durable: if it is not there, the store was rewound.
+ */
+export function inHistory(identity: Identity, seq: number, position: Position): boolean {
+  const at = identity.runs.findIndex((run) => run.id === position.run)
+  if (at === -1 || position.epoch !== identity.epoch) return false
+  const next = identity.runs[at + 1]
+  return position.seq <= (next ? next.firstSeq - 1 : seq)
+}
+
+export function packIdentity({ nodeId, epoch, runs }: Identity): Uint8Array {
+  return pack([nodeId, epoch, runs.map(({ id, firstSeq }) => [id, firstSeq])])
+}
+
+export function unpackIdentity(bytes: Uint8Array): Identity {
+  const [nodeId, epoch, runs] = readTuple(unpack(bytes), 'identity')
+  return {
+    nodeId: readText(nodeId, 'node id'),
+    epoch: readText(epoch, 'epoch'),
+    runs: readTuple(runs, 'runs').map((run) => {
+      const [id, firstSeq] = readTuple(run, 'run')
+      return { id: readText(id, 'run id'), firstSeq: readCount(firstSeq, 'first sequence') }
+    }),
+  }
+}

@@ -1,0 +1,148 @@
+import {
+  entryTuple,
+  pack,
+  type Packable,
+  readCount,
+  readEntry,
+  readText,
+  readTuple,
+  unpack,
+} from '../core/codec.ts'
+import type { Entry } from '../core/entry.ts'
+import { depthOf, EVERYTHING, literalPrefix, MAX_SEGMENTS } from '../core/path.ts'
+import type { EngineRange } from './engine.ts'
+
+// How a store lies in its engine. One letter tells the kind of key:
+//
+//   e <depth> <path>          the record of a path
+//   s <seq>                   the feed: which path changed (only the newest change of a path)
+//   h <path hash> <path>      the index by hash, for repair
+//   a <stamp> <path>          paths whose newest version is kept aside until that time
+//   o <stamp> <path>          versions kept aside that a later write overruled
+//   c <peer> <key>            checkpoints: how far a peer's feed is merged here
+//   k <peer> <key>            acknowledgements: how far a peer merged this feed
+//   m…                        format, identity, clock
+//
+// The depth before the path makes `users/*` one stretch of keys, whatever lies deeper.
+
+/** The version of this layout. A store of a higher one is refused. */
+export const FORMAT = 1
+
+export const FORMAT_KEY = 'mformat'
+export const IDENTITY_KEY = 'midentity'
+export const CLOCK_KEY = 'mclock'
+
+/** What a store holds for a path. */
+export interface Held {
+  /** The newest version, tombstones included: what feed, digest and peers know. */
+  readonly entry: Entry
+  readonly seq: number
+  /** The peer it came from; empty if written here. */
+  readonly from: string
+  /** While the newest version is kept aside: what readers see instead (null: nothing). */
+  readonly shown?: Entry | null
+}
+
+/** What readers see of it. */
+export function visible(held: Held | undefined): Entry | undefined {
+  if (held === undefined) return undefined
+  if (held.shown !== undefined) return held.shown ?? undefined
+  return held.entry.data === null ? undefined : held.entry
+}
+
+export function heldKey(path: string): string {
+  return `e${depthKey(depthOf(path))}${path}`
+}
+
+export function seqKey(seq: number): string {
+  return `s${seq.toString(16).padStart(14, '0')}`
+}
+
+/** The sequence number in a key of the feed. */
+export function seqOfKey(key: string): number {
+  return parseInt(key.slice(1), 16)
+}
+
+/** The path in a value of the feed. */
+export function pathOfFeed(value: Uint8Array): string {
+  return readText(unpack(value), 'path')
+}
+
+export function hashKey(hash: string, path: string): string {
+  return `h${hash}${path}`
+}
+
+/** Splits a key of the index by hash. */
+export function hashAndPath(key: string): { hash: string; path: string } {
+  return { hash: key.slice(1, HASH_KEY_PATH), path: key.slice(HASH_KEY_PATH) }
+}
+
+/** The stretch of the index by hash with `from` ≤ path hash < `to`. */
+export function hashRange(from: string, to: string): EngineRange {
+  return { from: `h${from}`, to: `h${to}` }
+}
+
+/** Where the hash ends and the path begins in a key of the index by hash. */
+const HASH_KEY_PATH = 17
+
+export function asideKey(stamp: bigint, path: string): string {
+  return `a${stampKey(stamp)}${path}`
+}
+
+/** Where the stamp ends and the path begins in a key of a version kept aside. */
+export const ASIDE_KEY_PATH = 17
+
+export function overruledKey(stamp: bigint, path: string): string {
+  return `o${stampKey(stamp)}${path}`
+}
+
+export function checkpointKey(peer: string, key: string): string {
+  return `c${peer} ${key}`
+}
+
+export function acknowledgementKey(peer: string, key: string): string {
+  return `k${peer} ${key}`
+}
+
+/** Splits what follows the letter in a checkpoint's or acknowledgement's key. */
+export function peerAndKey(key: string): [peer: string, key: string] {
+  const space = key.indexOf(' ')
+  return [key.slice(1, space), key.slice(space + 1)]
+}
+
+/** Every key that begins with `prefix`. */
+export function prefixRange(prefix: string): EngineRange {
+  return { from: prefix, to: `${prefix}\x7f` }
+}
+
+/** The stretches of records in which all matches of the pattern lie. */
+export function patternRange(pattern: string): EngineRange {
+  if (pattern === EVERYTHING) return { from: 'e', to: 'f' }
+  const prefix = `e${depthKey(depthOf(pattern))}${literalPrefix(pattern)}`
+  return prefixRange(prefix)
+}
+
+export function packHeld({ entry, seq, from, shown }: Held): Uint8Array {
+  const tuple: Packable[] = [entryTuple(entry), seq, from]
+  if (shown !== undefined) tuple.push(shown === null ? null : entryTuple(shown))
+  return pack(tuple)
+}
+
+export function unpackHeld(bytes: Uint8Array): Held {
+  const [entry, seq, from, shown] = readTuple(unpack(bytes), 'record')
+  const held = {
+    entry: readEntry(entry),
+    seq: readCount(seq, 'sequence'),
+    from: readText(from, 'peer'),
+  }
+  if (shown === undefined) return held
+  return { ...held, shown: shown === null ? null : readEntry(shown) }
+}
+
+function depthKey(depth: number): string {
+  return depth.toString().padStart(MAX_SEGMENTS.toString().length, '0')
+}
+
+function stampKey(stamp: bigint): string {
+  return stamp.toString(16).padStart(16, '0')
+}

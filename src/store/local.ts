@@ -1,0 +1,314 @@
+import { pack } from '../core/codec.ts'
+import { type Entry, stampOf } from '../core/entry.ts'
+import type { Env } from '../core/env.ts'
+import { DEFAULT_MAX_CLOCK_DRIFT_MS, HybridClock } from '../core/hlc.ts'
+import { isGlob, matches } from '../core/path.ts'
+import { AsideShelf } from './aside.ts'
+import { LruCache } from './cache.ts'
+import { CommitQueue } from './commit.ts'
+import type { Digest } from './digest.ts'
+import { Digests } from './digests.ts'
+import type { Engine } from './engine.ts'
+import { Feed } from './feed.ts'
+import { Group } from './group.ts'
+import { type Identity, inHistory, packIdentity, renewed } from './identity.ts'
+import * as layout from './layout.ts'
+import { acknowledgementOp, checkpointOp, Ledger } from './ledger.ts'
+import { type Opened, openStore } from './opening.ts'
+import type * as port from './store.ts'
+
+/** The most characters of paths and data that the read cache holds, by default. */
+const DEFAULT_CACHE_CHARACTERS = 32 * 1024 * 1024
+
+/** What a record costs in the cache besides its path and data. */
+const RECORD_OVERHEAD = 200
+
+/** How to open a store. */
+export interface LocalStoreOptions {
+  /** The node's id: 1 to 64 of `A-Za-z0-9_.-`. Default: the one kept in the store, or a new random one. */
+  readonly nodeId?: string
+  /** How far ahead a peer's stamp may be before its entry is kept aside. Default 60,000 ms. */
+  readonly maxClockDriftMs?: number
+  /** Bound of the read cache, in characters of paths and data. Default 33,554,432. */
+  readonly cacheCharacters?: number
+}
+
+/** A store on an engine that one process owns: in memory or embedded on the disk. */
+export class LocalStore implements port.Store {
+  readonly #env: Env
+  readonly #engine: Engine
+  readonly #clock: HybridClock
+  readonly #ledger: Ledger
+  readonly #feed = new Feed()
+  readonly #digests: Digests
+  readonly #cache: LruCache<layout.Held>
+  readonly #queue: CommitQueue
+  readonly #aside: AsideShelf
+  #identity: Identity
+  #seq: number
+
+  /**
+   * Opens the store that lies in `engine`, or makes one there, and takes the engine over.
+   * @throws SKERRY_DATA_DIR_NEWER if a newer version wrote it
+   * @throws SKERRY_CODEC_INVALID if what lies there is not a store
+   */
+  static async open(
+    engine: Engine,
+    env: Env,
+    options: LocalStoreOptions = {},
+  ): Promise<LocalStore> {
+    const opened = await openStore(engine, env, options.nodeId)
+    const store = new LocalStore(engine, env, options, opened)
+    await store.#aside.review()
+    return store
+  }
+
+  /** Use {@link LocalStore.open}. */
+  constructor(engine: Engine, env: Env, options: LocalStoreOptions, opened: Opened) {
+    this.#env = env
+    this.#engine = engine
+    this.#identity = opened.identity
+    this.#ledger = opened.ledger
+    this.#seq = opened.seq
+    const drift = options.maxClockDriftMs ?? DEFAULT_MAX_CLOCK_DRIFT_MS
+    this.#clock = new HybridClock(() => env.now(), opened.mark, drift)
+    this.#digests = new Digests(engine, env.hash)
+    this.#cache = new LruCache(options.cacheCharacters ?? DEFAULT_CACHE_CHARACTERS)
+    this.#queue = new CommitQueue({
+      begin: () => this.#begin(),
+      commit: (group) => this.#commit(group),
+    })
+    this.#aside = new AsideShelf(env, engine, this.#clock, (paths) =>
+      this.#queue.submit((group) => paths.forEach((path) => group.release(path))),
+    )
+  }
+
+  get nodeId(): string {
+    return this.#identity.nodeId
+  }
+
+  get epoch(): string {
+    return this.#identity.epoch
+  }
+
+  get run(): string {
+    return this.#identity.runs.at(-1)!.id
+  }
+
+  get seq(): number {
+    return this.#seq
+  }
+
+  get durable(): boolean {
+    return this.#engine.durable
+  }
+
+  async read(path: string): Promise<Entry | undefined> {
+    return layout.visible(this.#held(path))
+  }
+
+  async newest(path: string): Promise<Entry | undefined> {
+    return this.#held(path)?.entry
+  }
+
+  async list(pattern: string): Promise<port.Listing> {
+    const seq = this.#seq
+    if (!isGlob(pattern)) {
+      const entry = layout.visible(this.#held(pattern))
+      return { seq, entries: entry === undefined ? [] : [entry] }
+    }
+    const entries: Entry[] = []
+    for await (const chunk of this.#engine.scan(layout.patternRange(pattern))) {
+      for (const [, value] of chunk) {
+        const entry = layout.visible(layout.unpackHeld(value))
+        if (entry !== undefined && matches(pattern, entry.path)) entries.push(entry)
+      }
+    }
+    return { seq, entries }
+  }
+
+  write(writes: readonly port.Write[]): Promise<port.Written[]> {
+    return this.#queue.submit((group) => writes.map((write) => group.write(write)))
+  }
+
+  merge(entries: readonly Entry[], source: port.MergeSource): Promise<number> {
+    const { peer, checkpoints = [] } = source
+    return this.#queue.submit((group) => {
+      let news = 0
+      for (const entry of entries) if (group.merge(entry, peer)) news++
+      for (const checkpoint of checkpoints) group.keep(checkpointOp(checkpoint))
+      group.afterwards(() => this.#ledger.setCheckpoints(checkpoints))
+      return news
+    })
+  }
+
+  watch(listener: (commit: port.Commit) => void): () => void {
+    return this.#feed.watch(listener)
+  }
+
+  async changesAfter(seq: number, limit: number): Promise<port.FeedPage> {
+    const recent = this.#feed.after(seq, limit)
+    if (recent !== undefined) return { changes: recent, upTo: recent.at(-1)?.seq ?? seq }
+    const newest = this.#seq
+    const changes: layout.Held[] = []
+    const range = { from: layout.seqKey(seq + 1), to: layout.seqKey(newest + 1), limit }
+    let upTo = newest
+    let found = 0
+    for await (const chunk of this.#engine.scan(range)) {
+      found += chunk.length
+      for (const [key, value] of chunk) {
+        upTo = layout.seqOfKey(key)
+        const held = this.#held(layout.pathOfFeed(value))
+        // If the path has changed since the scan began, its newer change comes later in the feed.
+        if (held?.seq === upTo) changes.push(held)
+      }
+    }
+    return { changes, upTo: found < limit ? newest : upTo }
+  }
+
+  digest(key: string): Promise<Digest> {
+    return this.#digests.of(key)
+  }
+
+  async hashed(key: string, from: string, to: string, limit: number): Promise<port.HashedEntry[]> {
+    const found: port.HashedEntry[] = []
+    for await (const chunk of this.#engine.scan(layout.hashRange(from, to))) {
+      for (const [indexKey] of chunk) {
+        const { hash, path } = layout.hashAndPath(indexKey)
+        if (!matches(key, path)) continue
+        const entry = this.#held(path)?.entry
+        if (entry !== undefined) found.push({ hash, entry })
+        if (found.length === limit) return found
+      }
+    }
+    return found
+  }
+
+  checkpoint(peer: string, key: string): port.Position | undefined {
+    return this.#ledger.checkpoint(peer, key)
+  }
+
+  saveCheckpoints(checkpoints: readonly port.Checkpoint[]): Promise<void> {
+    return this.#queue.submit((group) => {
+      for (const checkpoint of checkpoints) group.keep(checkpointOp(checkpoint))
+      group.afterwards(() => this.#ledger.setCheckpoints(checkpoints))
+    })
+  }
+
+  acknowledged(peer: string, key: string): number {
+    return this.#ledger.acknowledged(peer, key)
+  }
+
+  saveAcknowledgements(acknowledgements: readonly port.Acknowledgement[]): Promise<void> {
+    return this.#queue.submit((group) => {
+      for (const acknowledgement of acknowledgements) group.keep(acknowledgementOp(acknowledgement))
+      group.afterwards(() => this.#ledger.setAcknowledgements(acknowledgements))
+    })
+  }
+
+  knows(position: port.Position): boolean {
+    return inHistory(this.#identity, this.#seq, position)
+  }
+
+  renewEpoch(): Promise<void> {
+    return this.#queue.submit((group) => this.#renew(group))
+  }
+
+  correctClock(offsetNs: bigint): void {
+    this.#clock.correct(offsetNs)
+  }
+
+  async restamp(): Promise<number> {
+    if (!this.#clock.isAhead(this.#clock.mark)) return 0
+    const { versions, highest } = await this.#stampedAhead()
+    return this.#queue.submit((group) => {
+      this.#clock.lower(highest)
+      for (const version of versions) group.restamp(version)
+      // A peer may have merged what it had no time to acknowledge: only a full repair is sure.
+      if (versions.length > 0) this.#renew(group)
+      return versions.length
+    })
+  }
+
+  async aside(limit: number): Promise<Entry[]> {
+    const paths = await this.#aside.list(limit)
+    return paths.flatMap((path) => this.#held(path)?.entry ?? [])
+  }
+
+  overruled(limit: number): Promise<Entry[]> {
+    return this.#aside.overruled(limit)
+  }
+
+  async close(): Promise<void> {
+    this.#aside.close()
+    await this.#queue.close()
+    await this.#engine.close()
+  }
+
+  /** This node's own versions ahead of the clock that no peer has, by stamp; and the highest stamp not ahead. */
+  async #stampedAhead(): Promise<{ versions: Entry[]; highest: bigint }> {
+    const acknowledged = this.#ledger.highestAcknowledged()
+    const versions: Entry[] = []
+    let highest = 0n
+    for await (const chunk of this.#engine.scan(layout.prefixRange('e'))) {
+      for (const [, value] of chunk) {
+        const { entry, seq } = layout.unpackHeld(value)
+        const stamp = stampOf(entry)
+        if (!this.#clock.isAhead(stamp)) highest = stamp > highest ? stamp : highest
+        else if (entry.origin === this.nodeId && seq > acknowledged) versions.push(entry)
+      }
+    }
+    versions.sort((a, b) => (stampOf(a) < stampOf(b) ? -1 : 1))
+    return { versions, highest }
+  }
+
+  #renew(group: Group): void {
+    const identity = renewed(this.#env, this.#identity, group.seq + 1)
+    group.keep({ key: layout.IDENTITY_KEY, value: packIdentity(identity) })
+    for (const op of this.#ledger.clearing()) group.keep(op)
+    group.afterwards(() => {
+      this.#identity = identity
+      this.#ledger.clearCheckpoints()
+    })
+  }
+
+  #held(path: string): layout.Held | undefined {
+    const cached = this.#cache.get(path)
+    if (cached !== undefined) return cached
+    const bytes = this.#engine.get(layout.heldKey(path))
+    if (bytes === undefined) return undefined
+    const held = layout.unpackHeld(bytes)
+    this.#cacheHeld(path, held)
+    return held
+  }
+
+  #cacheHeld(path: string, held: layout.Held): void {
+    this.#cache.set(path, held, path.length + (held.entry.data?.length ?? 0) + RECORD_OVERHEAD)
+  }
+
+  #begin(): Group {
+    const { nodeId } = this
+    const context = {
+      nodeId,
+      clock: this.#clock,
+      hash: this.#env.hash,
+      held: (path: string) => this.#held(path),
+    }
+    return new Group(context, this.#seq)
+  }
+
+  #commit(group: Group): Promise<void> {
+    const ops = group.ops()
+    ops.push({ key: layout.CLOCK_KEY, value: pack([group.seq, this.#clock.mark]) })
+    return this.#engine.write(ops, () => this.#publish(group))
+  }
+
+  #publish(group: Group): void {
+    this.#digests.apply(group)
+    for (const [path, held] of group.records) this.#cacheHeld(path, held)
+    this.#seq = group.seq
+    group.finish()
+    this.#aside.follow(group)
+    if (group.changes.length > 0) this.#feed.publish({ changes: group.changes, seq: this.#seq })
+  }
+}

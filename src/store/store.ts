@@ -1,0 +1,152 @@
+import type { Entry } from '../core/entry.ts'
+import type { Digest } from './digest.ts'
+
+/** Decides, on what readers see at the path, what to write: JSON text, null to delete, undefined to leave it. */
+export type Decide = (held: Entry | undefined) => string | null | undefined
+
+/** A local write; the store stamps it. */
+export interface Write {
+  /** Where to write; or a function that mints a fresh path from the stamp, called again if it is taken. */
+  readonly path: string | ((stamp: bigint) => string)
+  readonly decide: Decide
+}
+
+/** What came of a write. */
+export interface Written {
+  /** What the path holds now, tombstones included; undefined if it never held anything. */
+  readonly entry: Entry | undefined
+  /** False if the decision was to leave it, and nothing was written. */
+  readonly changed: boolean
+}
+
+/** One change of the feed: the newest version of a path, and what readers saw before and see now. */
+export interface Change {
+  readonly seq: number
+  readonly entry: Entry
+  readonly before: Entry | undefined
+  readonly after: Entry | undefined
+  /** The node it came from by a link; empty if it was written here. */
+  readonly from: string
+}
+
+/** Changes that became durable together; those of one atomic write are never split. */
+export interface Commit {
+  readonly changes: readonly Change[]
+  /** The newest sequence number now durable. */
+  readonly seq: number
+}
+
+/** What readers see of a glob, and the sequence number at which they see it. */
+export interface Listing {
+  readonly seq: number
+  readonly entries: Entry[]
+}
+
+/** A stretch of the change feed. */
+export interface FeedPage {
+  readonly changes: readonly Pick<Change, 'seq' | 'entry' | 'from'>[]
+  /** Every change up to here is in the page or older; where the next page begins. */
+  readonly upTo: number
+}
+
+/** A point in a store's history. */
+export interface Position {
+  readonly epoch: string
+  readonly run: string
+  readonly seq: number
+}
+
+/** How far this store has merged a peer's feed, for one shared key. */
+export interface Checkpoint {
+  readonly peer: string
+  readonly key: string
+  readonly position: Position
+}
+
+/** How far a peer has acknowledged this store's feed, for one shared key. */
+export interface Acknowledgement {
+  readonly peer: string
+  readonly key: string
+  readonly seq: number
+}
+
+/** Where merged entries came from, and the checkpoints that they complete. */
+export interface MergeSource {
+  readonly peer: string
+  readonly checkpoints?: readonly Checkpoint[]
+}
+
+/** A path's place in the order of hashes, with its newest version. */
+export interface HashedEntry {
+  readonly hash: string
+  readonly entry: Entry
+}
+
+/**
+ * The port to a store of entries: merge by last write wins, a feed of changes, digests, checkpoints.
+ * What one call writes becomes durable in one atomic step; promises resolve after that, and
+ * readers and listeners see nothing earlier.
+ */
+export interface Store {
+  readonly nodeId: string
+  /** Random; new whenever the store's history may have been lost or rewound. */
+  readonly epoch: string
+  /** Random; new at each start. */
+  readonly run: string
+  /** The newest durable sequence number. */
+  readonly seq: number
+  /** False if it is gone when the process ends. */
+  readonly durable: boolean
+
+  /** What readers see at the path. */
+  read(path: string): Promise<Entry | undefined>
+  /** What readers see under the path, glob or `**`, in no particular order. */
+  list(pattern: string): Promise<Listing>
+  /** The newest version at the path, tombstones and versions kept aside included. */
+  newest(path: string): Promise<Entry | undefined>
+
+  /**
+   * Writes all or nothing.
+   * @throws SKERRY_WRITE_FAILED if the disk failed; then nothing was written
+   * @throws whatever `decide` throws; then nothing was written
+   */
+  write(writes: readonly Write[]): Promise<Written[]>
+  /** Merges versions from a peer, last write wins. Resolves to how many changed anything here. */
+  merge(entries: readonly Entry[], source: MergeSource): Promise<number>
+
+  /** Calls the listener with each commit, in order. Returns how to stop it. */
+  watch(listener: (commit: Commit) => void): () => void
+  /** The changes after `seq`, oldest first; of each path only its newest. */
+  changesAfter(seq: number, limit: number): Promise<FeedPage>
+
+  /** The digest over what the key covers; built on first use, then kept up to date. */
+  digest(key: string): Promise<Digest>
+  /** The entries a key covers with `from` ≤ path hash < `to`, in order of path hash. */
+  hashed(key: string, from: string, to: string, limit: number): Promise<HashedEntry[]>
+
+  /** The checkpoint for a peer's feed, if there is one. */
+  checkpoint(peer: string, key: string): Position | undefined
+  /** Keeps checkpoints that no merged entry waits for. */
+  saveCheckpoints(checkpoints: readonly Checkpoint[]): Promise<void>
+  /** What a peer acknowledged of this store's feed; 0 if nothing. */
+  acknowledged(peer: string, key: string): number
+  /** Keeps acknowledgements; they may lag behind, never run ahead. */
+  saveAcknowledgements(acknowledgements: readonly Acknowledgement[]): Promise<void>
+
+  /** False if a position of this epoch names a run or a sequence this store lacks: it was rewound. */
+  knows(position: Position): boolean
+  /** Starts a new history: a new epoch, and no checkpoint of any peer. */
+  renewEpoch(): Promise<void>
+
+  /** Corrects the clock that judges drift by `offsetNs`: the leader's time minus this node's. */
+  correctClock(offsetNs: bigint): void
+  /** Stamps anew, in order, what this node stamped too far ahead and no peer has acknowledged. */
+  restamp(): Promise<number>
+  /** Versions kept aside for their stamps, soonest first. */
+  aside(limit: number): Promise<Entry[]>
+  /** Versions kept aside that a later write overruled, oldest first. */
+  overruled(limit: number): Promise<Entry[]>
+
+  /** Finishes what is under way and lets go of the disk. Later calls throw SKERRY_STORE_CLOSED. */
+  close(): Promise<void>
+}
