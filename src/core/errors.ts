@@ -49,6 +49,47 @@ const table = {
     status: 500,
     message: (why: string) => `the write did not reach the disk and did not take effect: ${why}`,
   },
+  LINK_PROTOCOL: {
+    status: 400,
+    message: (why: string) => `the peer broke the link protocol: ${why}`,
+  },
+  LINK_VERSION: {
+    status: 426,
+    message: (theirs: string, ours: string) =>
+      `the peer speaks link protocol ${theirs}, this node ${ours}; upgrade the older one`,
+  },
+  LINK_GAP: {
+    status: 400,
+    message: (expected: number, got: number) =>
+      `frame ${got} came where ${expected} was due; the link starts over and loses nothing`,
+  },
+  LINK_TIMEOUT: {
+    status: 504,
+    message: (ms: number) => `the peer has been silent for ${ms} ms`,
+  },
+  LINK_CLOSED: {
+    status: 503,
+    message: (why: string) => `the link is closed: ${why}`,
+  },
+  LINK_REPLACED: {
+    status: 409,
+    message: (peer: string) => `another link with node '${peer}' takes the place of this one`,
+  },
+  NODE_SELF: {
+    status: 409,
+    message: (id: string) => `node '${id}' can't be its own peer; check --id, --leader and --peer`,
+  },
+  NODE_CLONED: {
+    status: 409,
+    message: (id: string) =>
+      `node '${id}' runs twice, maybe from a copied data directory; give one of them another ` +
+      '--id and an empty --data',
+  },
+  NODE_REWOUND: {
+    status: 409,
+    message: () =>
+      "this node's disk was rewound or its clock put right, so it starts a new epoch; it will link again and repair",
+  },
   NOT_FOUND: {
     status: 404,
     message: (path: string) => `nothing is stored at '${excerpt(path)}'`,

@@ -2,7 +2,14 @@ import { pack, readCount, readStamp, readTuple, unpack } from '../core/codec.ts'
 import { type Env, randomId } from '../core/env.ts'
 import { skerryError } from '../core/errors.ts'
 import type { Engine } from './engine.ts'
-import { type Identity, newIdentity, packIdentity, startRun, unpackIdentity } from './identity.ts'
+import {
+  type Identity,
+  newIdentity,
+  NODE_ID,
+  packIdentity,
+  startRun,
+  unpackIdentity,
+} from './identity.ts'
 import { Ledger } from './ledger.ts'
 import { CLOCK_KEY, FORMAT, FORMAT_KEY, IDENTITY_KEY } from './layout.ts'
 
@@ -15,8 +22,6 @@ export interface Opened {
   readonly mark: bigint
   readonly ledger: Ledger
 }
-
-const NODE_ID = /^[A-Za-z0-9_.-]{1,64}$/
 
 /** Reads who the store is, or makes it somebody, and notes durably that it was started once more. */
 export async function openStore(

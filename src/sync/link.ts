@@ -1,0 +1,168 @@
+import type { CancelTimer, Env } from '../core/env.ts'
+import { type SkerryError, skerryError } from '../core/errors.ts'
+import { sharedKeys } from '../core/path.ts'
+import type { Store } from '../store/store.ts'
+import { checkGreeting, greeting } from './greeting.ts'
+import type { Hello, Message } from './messages.ts'
+import { Session } from './session.ts'
+import type { Channel } from './transport.ts'
+import { asSkerryError, Wire } from './wire.ts'
+
+/** Both sides have this long to agree on what they share. */
+const HANDSHAKE_LIMIT_MS = 10_000
+
+/** The most messages that wait while the handshake goes on. */
+const MAX_WAITING = 1000
+
+/** What a link needs of the node it belongs to. */
+export interface LinkHost {
+  readonly store: Store
+  readonly env: Env
+  readonly keys: readonly string[]
+  readonly repairIntervalMs: number
+  /** Lets the peer in, or throws why not. */
+  admit(link: Link, hello: Hello): Promise<void>
+  /** The link is over; called once. */
+  ended(link: Link, error: SkerryError): void
+}
+
+/**
+ * One connection with one peer: hello, resume and stream each way, then whatever a {@link Session}
+ * has to say. Messages are taken one after the other; each may make the next one wait.
+ */
+export class Link {
+  /** True if this node opened it. */
+  readonly dialed: boolean
+  readonly #host: LinkHost
+  readonly #wire: Wire
+  readonly #epoch: string
+  readonly #waiting: { message: Message; bytes: number }[] = []
+  readonly #cancelHandshake: CancelTimer
+  #handling = false
+  #peer: Hello | undefined
+  #session: Session | undefined
+  #closed = false
+
+  constructor(host: LinkHost, channel: Channel, dialed: boolean) {
+    this.#host = host
+    this.dialed = dialed
+    this.#epoch = host.store.epoch
+    this.#wire = new Wire(host.env, channel, {
+      message: (message, bytes) => this.#arrived(message, bytes),
+      tick: () => this.#saveProgress(),
+      closed: (error) => this.#end(error),
+    })
+    this.#cancelHandshake = host.env.setTimer(HANDSHAKE_LIMIT_MS, () =>
+      this.close(skerryError('LINK_TIMEOUT', HANDSHAKE_LIMIT_MS)),
+    )
+    this.#wire.send(greeting(host.store, host.env, host.keys))
+  }
+
+  /** How the peer introduced itself; undefined before it has. */
+  get peer(): Hello | undefined {
+    return this.#peer
+  }
+
+  /** The epoch that this node introduced itself with. */
+  get epoch(): string {
+    return this.#epoch
+  }
+
+  /** What goes on; undefined before both sides know each other. */
+  get session(): Session | undefined {
+    return this.#session
+  }
+
+  get bytesSent(): number {
+    return this.#wire.bytesSent
+  }
+
+  get bytesReceived(): number {
+    return this.#wire.bytesReceived
+  }
+
+  /** True if the peer is heard within `timeoutMs`. */
+  probe(timeoutMs: number): Promise<boolean> {
+    return this.#wire.probe(timeoutMs)
+  }
+
+  /** There is something new in the store. */
+  wake(): void {
+    this.#session?.wake()
+  }
+
+  /** Ends the link once what it learnt is kept. */
+  async stop(): Promise<void> {
+    await this.#session?.saveProgress()
+    this.close(skerryError('LINK_CLOSED', 'the node is stopping'))
+  }
+
+  /** Ends the link, telling the peer why. */
+  close(error: SkerryError): void {
+    this.#wire.close(error)
+  }
+
+  #arrived(message: Message, bytes: number): void {
+    if (this.#waiting.length >= MAX_WAITING) throw skerryError('LINK_PROTOCOL', 'it does not wait')
+    this.#waiting.push({ message, bytes })
+    if (this.#handling) return
+    this.#handleWaiting().catch((error: unknown) => this.close(asSkerryError(error)))
+  }
+
+  async #handleWaiting(): Promise<void> {
+    this.#handling = true
+    try {
+      for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) {
+        if (this.#closed) return
+        const pending = this.#handle(next.message, next.bytes)
+        if (pending !== undefined) await pending
+      }
+    } finally {
+      this.#handling = false
+    }
+  }
+
+  #handle(message: Message, bytes: number): Promise<void> | void {
+    if (this.#session !== undefined) return this.#session.handle(message, bytes)
+    if (message.kind === 'hello') return this.#greeted(message)
+    throw skerryError('LINK_PROTOCOL', `'${message.kind}' came before hello`)
+  }
+
+  async #greeted(hello: Hello): Promise<void> {
+    const { store, keys } = this.#host
+    checkGreeting(hello, store.nodeId)
+    this.#peer = hello
+    await this.#host.admit(this, hello)
+    // What this node stamped with a clock gone wild is put right before anybody sees it.
+    await store.restamp()
+    if (store.epoch !== this.#epoch) throw skerryError('NODE_REWOUND')
+    if (this.#closed) return
+    this.#session = new Session(this.#sessionLink(), hello, sharedKeys(keys, hello.keys))
+  }
+
+  #sessionLink(): ConstructorParameters<typeof Session>[0] {
+    const { store, env, repairIntervalMs } = this.#host
+    return {
+      store,
+      env,
+      repairIntervalMs,
+      dialed: this.dialed,
+      send: (message) => this.#wire.send(message),
+      failed: (error) => this.close(asSkerryError(error)),
+      opened: () => this.#cancelHandshake(),
+    }
+  }
+
+  #saveProgress(): void {
+    this.#session?.saveProgress().catch((error: unknown) => this.close(asSkerryError(error)))
+  }
+
+  #end(error: SkerryError): void {
+    this.#closed = true
+    this.#cancelHandshake()
+    // What is not kept now is learnt again at the next handshake.
+    this.#saveProgress()
+    this.#session?.close(error.message)
+    this.#host.ended(this, error)
+  }
+}

@@ -1,0 +1,343 @@
+import {
+  entryTuple,
+  pack,
+  type Packable,
+  readBytes,
+  readCount,
+  readEntry,
+  readStamp,
+  readText,
+  readTuple,
+  unpack,
+} from '../core/codec.ts'
+import type { Entry } from '../core/entry.ts'
+import { skerryError } from '../core/errors.ts'
+import type { Position } from '../store/store.ts'
+
+/** The link protocol that this version speaks. Peers agree on the highest that both know. */
+export const PROTOCOL = 1
+/** The oldest link protocol that this version still speaks. */
+export const OLDEST_PROTOCOL = 1
+
+/** The first message each way: who speaks, and what it offers to share. */
+export interface Hello {
+  readonly kind: 'hello'
+  readonly oldest: number
+  readonly newest: number
+  readonly nodeId: string
+  readonly epoch: string
+  readonly run: string
+  readonly durable: boolean
+  readonly keys: readonly string[]
+  /** Wall clock of the sender, in nanoseconds. */
+  readonly clock: bigint
+  /** Bytes of changes that the sender of the hello lets travel unacknowledged. */
+  readonly window: number
+}
+
+/** How far the sender has merged the receiver's feed, a position for each shared key, in order. */
+export interface Resume {
+  readonly kind: 'resume'
+  readonly positions: readonly (Position | undefined)[]
+}
+
+/** Where the sender's stream starts, and for which shared keys it takes up where it left off. */
+export interface Stream {
+  readonly kind: 'stream'
+  readonly start: number
+  readonly resumed: readonly boolean[]
+}
+
+/** The sender's changes after `since` up to `upTo`, as far as the receiver shares and lacks them. */
+export interface Changes {
+  readonly kind: 'changes'
+  readonly since: number
+  readonly upTo: number
+  readonly entries: readonly Entry[]
+}
+
+/** The sender has made the receiver's changes durable, up to here. */
+export interface Ack {
+  readonly kind: 'ack'
+  readonly upTo: number
+}
+
+/** Asks for a pong; tells the sender's wall clock. */
+export interface Ping {
+  readonly kind: 'ping'
+  readonly clock: bigint
+}
+
+export interface Pong {
+  readonly kind: 'pong'
+  readonly clock: bigint
+}
+
+/** Digests of the children of some nodes of the tree of a shared key (of the root itself at level 0). */
+export interface Compare {
+  readonly kind: 'compare'
+  readonly id: number
+  /** Which shared key, by its place in the list. */
+  readonly key: number
+  readonly level: number
+  readonly parents: readonly number[]
+  readonly sums: Uint8Array
+}
+
+/** The answer to compare: the nodes that differ, each with how many entries the answerer has there. */
+export interface Compared {
+  readonly kind: 'compared'
+  readonly id: number
+  readonly differing: readonly (readonly [index: number, count: number])[]
+}
+
+/** What the sender has between two path hashes; see `repair.ts` for the items. */
+export interface Items {
+  readonly kind: 'items'
+  readonly id: number
+  readonly key: number
+  readonly from: string
+  readonly to: string
+  readonly items: Uint8Array
+}
+
+/** The answer to items: versions the asker lacks, and path hashes of those the answerer lacks, up to `upTo`. */
+export interface Entries {
+  readonly kind: 'entries'
+  readonly id: number
+  readonly entries: readonly Entry[]
+  readonly wanted: readonly string[]
+  readonly upTo: string
+}
+
+/** Versions that the receiver lacks. */
+export interface Push {
+  readonly kind: 'push'
+  readonly id: number
+  readonly key: number
+  readonly entries: readonly Entry[]
+}
+
+/** The answer to push: they are durable. */
+export interface Pushed {
+  readonly kind: 'pushed'
+  readonly id: number
+}
+
+/** The shared key is repaired, both ways. */
+export interface Repaired {
+  readonly kind: 'repaired'
+  readonly key: number
+}
+
+/** Why the sender ends the link. */
+export interface Bye {
+  readonly kind: 'bye'
+  readonly code: string
+  readonly message: string
+}
+
+export type Message =
+  | Hello
+  | Resume
+  | Stream
+  | Changes
+  | Ack
+  | Ping
+  | Pong
+  | Compare
+  | Compared
+  | Items
+  | Entries
+  | Push
+  | Pushed
+  | Repaired
+  | Bye
+
+type Kind = Message['kind']
+type Of<K extends Kind> = Extract<Message, { kind: K }>
+
+/** How one kind of message travels: as the fields of a tuple, read back with every field checked. */
+interface Codec<K extends Kind> {
+  readonly fields: (message: Of<K>) => Packable[]
+  readonly read: (fields: unknown[]) => Omit<Of<K>, 'kind'>
+}
+
+/** A codec of whatever kind; the kind beside it in the list tells which. */
+interface AnyCodec {
+  readonly fields: (message: never) => Packable[]
+  readonly read: (fields: unknown[]) => object
+}
+
+const hello: Codec<'hello'> = {
+  fields: (m) => [
+    m.oldest,
+    m.newest,
+    m.nodeId,
+    m.epoch,
+    m.run,
+    m.durable,
+    m.keys,
+    m.clock,
+    m.window,
+  ],
+  read: ([oldest, newest, nodeId, epoch, run, durable, keys, clock, window]) => ({
+    oldest: readCount(oldest, 'oldest protocol'),
+    newest: readCount(newest, 'newest protocol'),
+    nodeId: readText(nodeId, 'node id'),
+    epoch: readText(epoch, 'epoch'),
+    run: readText(run, 'run'),
+    durable: durable === true,
+    keys: readTuple(keys, 'keys').map((key) => readText(key, 'key')),
+    clock: readStamp(clock, 'clock'),
+    window: readCount(window, 'window'),
+  }),
+}
+
+const resume: Codec<'resume'> = {
+  fields: (m) => [m.positions.map((at) => (at ? [at.epoch, at.run, at.seq] : null))],
+  read: ([positions]) => ({
+    positions: readTuple(positions, 'positions').map((position) => {
+      if (position === null) return undefined
+      const [epoch, run, seq] = readTuple(position, 'position')
+      return {
+        epoch: readText(epoch, 'epoch'),
+        run: readText(run, 'run'),
+        seq: readCount(seq, 'sequence'),
+      }
+    }),
+  }),
+}
+
+const stream: Codec<'stream'> = {
+  fields: (m) => [m.start, m.resumed],
+  read: ([start, resumed]) => ({
+    start: readCount(start, 'start'),
+    resumed: readTuple(resumed, 'resumed').map((flag) => flag === true),
+  }),
+}
+
+const changes: Codec<'changes'> = {
+  fields: (m) => [m.since, m.upTo, m.entries.map(entryTuple)],
+  read: ([since, upTo, entries]) => ({
+    since: readCount(since, 'since'),
+    upTo: readCount(upTo, 'up to'),
+    entries: readTuple(entries, 'entries').map(readEntry),
+  }),
+}
+
+const ack: Codec<'ack'> = {
+  fields: (m) => [m.upTo],
+  read: ([upTo]) => ({ upTo: readCount(upTo, 'up to') }),
+}
+
+const clock = {
+  fields: (m: Ping | Pong): Packable[] => [m.clock],
+  read: ([at]: unknown[]) => ({ clock: readStamp(at, 'clock') }),
+}
+
+const compare: Codec<'compare'> = {
+  fields: (m) => [m.id, m.key, m.level, m.parents, m.sums],
+  read: ([id, key, level, parents, sums]) => ({
+    id: readCount(id, 'id'),
+    key: readCount(key, 'key'),
+    level: readCount(level, 'level'),
+    parents: readTuple(parents, 'parents').map((index) => readCount(index, 'index')),
+    sums: readBytes(sums, 'sums'),
+  }),
+}
+
+const compared: Codec<'compared'> = {
+  fields: (m) => [m.id, m.differing.flat()],
+  read: ([id, differing]) => {
+    const numbers = readTuple(differing, 'differing').map((n) => readCount(n, 'node'))
+    const pairs: [number, number][] = []
+    for (let i = 0; i + 1 < numbers.length; i += 2) pairs.push([numbers[i]!, numbers[i + 1]!])
+    return { id: readCount(id, 'id'), differing: pairs }
+  },
+}
+
+const items: Codec<'items'> = {
+  fields: (m) => [m.id, m.key, m.from, m.to, m.items],
+  read: ([id, key, from, to, list]) => ({
+    id: readCount(id, 'id'),
+    key: readCount(key, 'key'),
+    from: readText(from, 'from'),
+    to: readText(to, 'to'),
+    items: readBytes(list, 'items'),
+  }),
+}
+
+const entries: Codec<'entries'> = {
+  fields: (m) => [m.id, m.entries.map(entryTuple), m.wanted, m.upTo],
+  read: ([id, list, wanted, upTo]) => ({
+    id: readCount(id, 'id'),
+    entries: readTuple(list, 'entries').map(readEntry),
+    wanted: readTuple(wanted, 'wanted').map((hash) => readText(hash, 'hash')),
+    upTo: readText(upTo, 'up to'),
+  }),
+}
+
+const push: Codec<'push'> = {
+  fields: (m) => [m.id, m.key, m.entries.map(entryTuple)],
+  read: ([id, key, list]) => ({
+    id: readCount(id, 'id'),
+    key: readCount(key, 'key'),
+    entries: readTuple(list, 'entries').map(readEntry),
+  }),
+}
+
+const pushed: Codec<'pushed'> = {
+  fields: (m) => [m.id],
+  read: ([id]) => ({ id: readCount(id, 'id') }),
+}
+
+const repaired: Codec<'repaired'> = {
+  fields: (m) => [m.key],
+  read: ([key]) => ({ key: readCount(key, 'key') }),
+}
+
+const bye: Codec<'bye'> = {
+  fields: (m) => [m.code, m.message],
+  read: ([code, message]) => ({
+    code: readText(code, 'code'),
+    message: readText(message, 'message'),
+  }),
+}
+
+/** The place in this list is the number on the wire: add at the end, never reorder. */
+const codecs: readonly (readonly [Kind, AnyCodec])[] = [
+  ['hello', hello],
+  ['resume', resume],
+  ['stream', stream],
+  ['changes', changes],
+  ['ack', ack],
+  ['ping', clock],
+  ['pong', clock],
+  ['compare', compare],
+  ['compared', compared],
+  ['items', items],
+  ['entries', entries],
+  ['push', push],
+  ['pushed', pushed],
+  ['repaired', repaired],
+  ['bye', bye],
+]
+
+const numbers = new Map(codecs.map(([kind], number) => [kind, number]))
+
+/** One frame: its number on this link, and the message. */
+export function encodeFrame(frame: number, message: Message): Uint8Array {
+  const number = numbers.get(message.kind)!
+  return pack([frame, number, ...codecs[number]![1].fields(message as never)])
+}
+
+/** @throws SKERRY_CODEC_INVALID if it is not a frame of this protocol */
+export function decodeFrame(bytes: Uint8Array): { frame: number; message: Message } {
+  const [frame, number, ...fields] = readTuple(unpack(bytes), 'frame')
+  const codec = codecs[readCount(number, 'kind')]
+  if (codec === undefined)
+    throw skerryError('CODEC_INVALID', `no message has kind ${String(number)}`)
+  const message = { kind: codec[0], ...codec[1].read(fields) } as Message
+  return { frame: readCount(frame, 'frame number'), message }
+}

@@ -1,0 +1,135 @@
+import type { Entry } from '../core/entry.ts'
+import { matches } from '../core/path.ts'
+import type { FeedPage, Store } from '../store/store.ts'
+import type { Changes } from './messages.ts'
+
+/** The most changes that one frame carries. */
+const MAX_FRAME_ENTRIES = 256
+
+/** Where a frame of changes is closed, in characters of paths and data. */
+const MAX_FRAME_CHARACTERS = 256 * 1024
+
+/** What the stream needs of its link. */
+export interface OutgoingLink {
+  readonly peerId: string
+  readonly keys: readonly string[]
+  /** Sends the frame; returns its size in bytes. */
+  send(message: Changes): number
+  failed(error: unknown): void
+}
+
+/**
+ * The stream of this store's changes to one peer: catching up and live are the same loop, woken by
+ * commits and by acknowledgements. At most a window of bytes travels unacknowledged.
+ */
+export class Outgoing {
+  readonly #store: Store
+  readonly #link: OutgoingLink
+  readonly #window: number
+  /** For each shared key, up to where the peer has it already. */
+  readonly #floors: readonly number[]
+  /** Everything up to here was looked at. */
+  #cursor: number
+  /** Everything up to here was sent, or need not be. */
+  #sent: number
+  #acknowledged: number
+  /** Frames not yet acknowledged, oldest first. */
+  #inFlight: { upTo: number; bytes: number }[] = []
+  #bytesInFlight = 0
+  #pumping = false
+  #closed = false
+
+  /** @param floors where the stream of each shared key begins; the lowest is its start */
+  constructor(store: Store, link: OutgoingLink, floors: readonly number[], window: number) {
+    this.#store = store
+    this.#link = link
+    this.#floors = floors
+    this.#window = window
+    this.#cursor = Math.min(...floors, store.seq)
+    this.#sent = this.#cursor
+    this.#acknowledged = this.#cursor
+  }
+
+  /** Where the stream begins. */
+  get start(): number {
+    return this.#sent
+  }
+
+  /** Up to where the peer has made this store's changes durable. */
+  get acknowledged(): number {
+    return this.#acknowledged
+  }
+
+  /** Sends what there is to send. Called after each commit. */
+  wake(): void {
+    if (this.#pumping || this.#closed) return
+    this.#pump().catch((error: unknown) => this.#link.failed(error))
+  }
+
+  /** The peer has made everything up to `upTo` durable. */
+  acknowledge(upTo: number): void {
+    while (this.#inFlight[0] !== undefined && this.#inFlight[0].upTo <= upTo) {
+      this.#bytesInFlight -= this.#inFlight.shift()!.bytes
+    }
+    this.#acknowledged = Math.max(this.#acknowledged, Math.min(upTo, this.#sent))
+    this.wake()
+  }
+
+  /** Tells the peer of progress through changes that it does not share, so that its checkpoint moves. */
+  reportProgress(): void {
+    if (this.#cursor > this.#sent && this.#inFlight.length === 0) this.#send([], this.#cursor)
+  }
+
+  close(): void {
+    this.#closed = true
+  }
+
+  #hasWork(): boolean {
+    const behind = this.#cursor < this.#store.seq
+    return behind && !this.#closed && this.#bytesInFlight < this.#window
+  }
+
+  async #pump(): Promise<void> {
+    this.#pumping = true
+    try {
+      while (this.#hasWork()) {
+        const page = await this.#store.changesAfter(this.#cursor, MAX_FRAME_ENTRIES)
+        if (this.#closed) return
+        this.#sendPage(page)
+      }
+    } finally {
+      this.#pumping = false
+    }
+  }
+
+  #sendPage({ changes, upTo }: FeedPage): void {
+    const entries = new Map<string, Entry>()
+    let characters = 0
+    for (const { seq, entry, from } of changes) {
+      if (characters > MAX_FRAME_CHARACTERS) {
+        this.#send([...entries.values()], this.#cursor)
+        entries.clear()
+        characters = 0
+      }
+      this.#cursor = seq
+      if (from === this.#link.peerId || !this.#lacks(entry.path, seq)) continue
+      // Of two changes of a path the later one is enough; it also keeps the place of the later.
+      entries.delete(entry.path)
+      entries.set(entry.path, entry)
+      characters += entry.path.length + (entry.data?.length ?? 0)
+    }
+    this.#cursor = upTo
+    if (entries.size > 0) this.#send([...entries.values()], upTo)
+  }
+
+  #lacks(path: string, seq: number): boolean {
+    return this.#link.keys.some((key, i) => seq > this.#floors[i]! && matches(key, path))
+  }
+
+  #send(entries: readonly Entry[], upTo: number): void {
+    const bytes = this.#link.send({ kind: 'changes', since: this.#sent, upTo, entries })
+    this.#sent = upTo
+    this.#inFlight.push({ upTo, bytes })
+    this.#bytesInFlight += bytes
+  }
+}
