@@ -82,6 +82,11 @@ export function hashRange(from: string, to: string): EngineRange {
   return { from: `h${from}`, to: `h${to}` }
 }
 
+/** The least text above every key of the index that begins with the hash. */
+export function afterHash(hash: string): string {
+  return `${hash}~`
+}
+
 /** Where the hash ends and the path begins in a key of the index by hash. */
 const HASH_KEY_PATH = 17
 

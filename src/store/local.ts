@@ -15,7 +15,7 @@ import { type Identity, inHistory, packIdentity, renewed } from './identity.ts'
 import * as layout from './layout.ts'
 import { acknowledgementOp, checkpointOp, Ledger } from './ledger.ts'
 import { type Opened, openStore } from './opening.ts'
-import type * as port from './store.ts'
+import * as port from './store.ts'
 
 /** The most characters of paths and data that the read cache holds, by default. */
 const DEFAULT_CACHE_CHARACTERS = 32 * 1024 * 1024
@@ -152,36 +152,44 @@ export class LocalStore implements port.Store {
     const newest = this.#seq
     const changes: layout.Held[] = []
     const range = { from: layout.seqKey(seq + 1), to: layout.seqKey(newest + 1), limit }
-    let upTo = newest
     let found = 0
+    let characters = 0
     for await (const chunk of this.#engine.scan(range)) {
-      found += chunk.length
       for (const [key, value] of chunk) {
-        upTo = layout.seqOfKey(key)
+        const upTo = layout.seqOfKey(key)
         const held = this.#held(layout.pathOfFeed(value))
+        found++
         // If the path has changed since the scan began, its newer change comes later in the feed.
-        if (held?.seq === upTo) changes.push(held)
+        if (held?.seq === upTo) {
+          changes.push(held)
+          characters += sizeOf(held.entry)
+        }
+        if (found === limit || characters >= port.MAX_PAGE_CHARACTERS) return { changes, upTo }
       }
     }
-    return { changes, upTo: found < limit ? newest : upTo }
+    return { changes, upTo: newest }
   }
 
   digest(key: string): Promise<Digest> {
     return this.#digests.of(key)
   }
 
-  async hashed(key: string, from: string, to: string, limit: number): Promise<port.HashedEntry[]> {
-    const found: port.HashedEntry[] = []
+  async hashed(key: string, from: string, to: string, limit: number): Promise<port.HashedPage> {
+    const entries: port.HashedEntry[] = []
+    let characters = 0
     for await (const chunk of this.#engine.scan(layout.hashRange(from, to))) {
       for (const [indexKey] of chunk) {
         const { hash, path } = layout.hashAndPath(indexKey)
         if (!matches(key, path)) continue
         const entry = this.#held(path)?.entry
-        if (entry !== undefined) found.push({ hash, entry })
-        if (found.length === limit) return found
+        if (entry === undefined) continue
+        entries.push({ hash, entry })
+        characters += sizeOf(entry)
+        const full = entries.length === limit || characters >= port.MAX_PAGE_CHARACTERS
+        if (full) return { entries, upTo: layout.afterHash(hash) }
       }
     }
-    return found
+    return { entries, upTo: to }
   }
 
   checkpoint(peer: string, key: string): port.Position | undefined {
@@ -212,6 +220,10 @@ export class LocalStore implements port.Store {
 
   renewEpoch(): Promise<void> {
     return this.#queue.submit((group) => this.#renew(group))
+  }
+
+  time(): bigint {
+    return this.#clock.time()
   }
 
   correctClock(offsetNs: bigint): void {
@@ -283,7 +295,7 @@ export class LocalStore implements port.Store {
   }
 
   #cacheHeld(path: string, held: layout.Held): void {
-    this.#cache.set(path, held, path.length + (held.entry.data?.length ?? 0) + RECORD_OVERHEAD)
+    this.#cache.set(path, held, sizeOf(held.entry) + RECORD_OVERHEAD)
   }
 
   #begin(): Group {
@@ -311,4 +323,8 @@ export class LocalStore implements port.Store {
     this.#aside.follow(group)
     if (group.changes.length > 0) this.#feed.publish({ changes: group.changes, seq: this.#seq })
   }
+}
+
+function sizeOf({ path, data }: Entry): number {
+  return path.length + (data?.length ?? 0)
 }

@@ -82,6 +82,16 @@ export interface HashedEntry {
   readonly entry: Entry
 }
 
+/** A stretch of the entries in order of path hash. */
+export interface HashedPage {
+  readonly entries: readonly HashedEntry[]
+  /** Every entry below is in the page or before it; where the next page begins. */
+  readonly upTo: string
+}
+
+/** Where a page is closed, in characters of paths and data, however few entries it has. */
+export const MAX_PAGE_CHARACTERS = 256 * 1024
+
 /**
  * The port to a store of entries: merge by last write wins, a feed of changes, digests, checkpoints.
  * What one call writes becomes durable in one atomic step; promises resolve after that, and
@@ -116,13 +126,13 @@ export interface Store {
 
   /** Calls the listener with each commit, in order. Returns how to stop it. */
   watch(listener: (commit: Commit) => void): () => void
-  /** The changes after `seq`, oldest first; of each path only its newest. */
+  /** The changes after `seq`, oldest first, a page of them. The older ones of a path may be missing. */
   changesAfter(seq: number, limit: number): Promise<FeedPage>
 
   /** The digest over what the key covers; built on first use, then kept up to date. */
   digest(key: string): Promise<Digest>
-  /** The entries a key covers with `from` ≤ path hash < `to`, in order of path hash. */
-  hashed(key: string, from: string, to: string, limit: number): Promise<HashedEntry[]>
+  /** The entries a key covers with `from` ≤ path hash < `to`, in order of path hash; a page of them. */
+  hashed(key: string, from: string, to: string, limit: number): Promise<HashedPage>
 
   /** The checkpoint for a peer's feed, if there is one. */
   checkpoint(peer: string, key: string): Position | undefined
@@ -138,6 +148,8 @@ export interface Store {
   /** Starts a new history: a new epoch, and no checkpoint of any peer. */
   renewEpoch(): Promise<void>
 
+  /** Wall time in nanoseconds, corrected by what is known of other nodes' clocks. */
+  time(): bigint
   /** Corrects the clock that judges drift by `offsetNs`: the leader's time minus this node's. */
   correctClock(offsetNs: bigint): void
   /** Stamps anew, in order, what this node stamped too far ahead and no peer has acknowledged. */

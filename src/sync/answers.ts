@@ -4,8 +4,7 @@ import { DIGEST_BYTES, DIGEST_FANOUT, DIGEST_LEVELS } from '../store/digest.ts'
 import type { Store } from '../store/store.ts'
 import { itemOf, newer, unpackItems } from './items.ts'
 import type { Compare, Compared, Entries, Items } from './messages.ts'
-import { readPage } from './page.ts'
-import { childrenOf } from './repair.ts'
+import { childrenOf, MAX_PAGE_ENTRIES } from './repair.ts'
 
 // What the node that accepted the link answers to the one that drives the repair. It keeps no
 // state between two questions.
@@ -46,7 +45,7 @@ export async function answerItems(
 ): Promise<Entries> {
   const { id, from, to } = question
   const theirs = unpackItems(question.items)
-  const page = await readPage(store, key, from, to)
+  const page = await store.hashed(key, from, to, MAX_PAGE_ENTRIES)
   const entries = []
   const wanted = []
   for (const hashed of page.entries) {

@@ -1,4 +1,3 @@
-import type { Env } from '../core/env.ts'
 import { skerryError } from '../core/errors.ts'
 import { assertKey } from '../core/path.ts'
 import { NODE_ID } from '../store/identity.ts'
@@ -12,7 +11,7 @@ export const WINDOW_BYTES = 1024 * 1024
 const MAX_KEYS = 1000
 
 /** How this node introduces itself. */
-export function greeting(store: Store, env: Env, keys: readonly string[]): Hello {
+export function greeting(store: Store, keys: readonly string[]): Hello {
   return {
     kind: 'hello',
     oldest: OLDEST_PROTOCOL,
@@ -22,7 +21,7 @@ export function greeting(store: Store, env: Env, keys: readonly string[]): Hello
     run: store.run,
     durable: store.durable,
     keys,
-    clock: env.now(),
+    clock: store.time(),
     window: WINDOW_BYTES,
   }
 }

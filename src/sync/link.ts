@@ -55,7 +55,7 @@ export class Link {
     this.#cancelHandshake = host.env.setTimer(HANDSHAKE_LIMIT_MS, () =>
       this.close(skerryError('LINK_TIMEOUT', HANDSHAKE_LIMIT_MS)),
     )
-    this.#wire.send(greeting(host.store, host.env, host.keys))
+    this.#wire.send(greeting(host.store, host.keys))
   }
 
   /** How the peer introduced itself; undefined before it has. */

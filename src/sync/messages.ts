@@ -29,7 +29,7 @@ export interface Hello {
   readonly run: string
   readonly durable: boolean
   readonly keys: readonly string[]
-  /** Wall clock of the sender, in nanoseconds. */
+  /** Wall time of the sender in nanoseconds, as corrected by its own leader or peers. */
   readonly clock: bigint
   /** Bytes of changes that the sender of the hello lets travel unacknowledged. */
   readonly window: number

@@ -4,13 +4,15 @@ import { DIGEST_BYTES, DIGEST_FANOUT, DIGEST_LEVELS, hashRange } from '../store/
 import type { HashedEntry, Store } from '../store/store.ts'
 import { packItems } from './items.ts'
 import type { Compare, Compared, Entries, Items, Push, Pushed } from './messages.ts'
-import { readPage } from './page.ts'
 
 /** With at most so many entries below a node that differs, they are told one by one. */
 const FEW_ITEMS = 16
 
 /** Where the peer has more than so many, they are fetched in several stretches side by side. */
 const MANY_ITEMS = 1000
+
+/** The most entries of a stretch that one frame tells of. */
+export const MAX_PAGE_ENTRIES = 1000
 
 /** The most parents whose children one frame compares. */
 const MAX_PARENTS = 512
@@ -113,7 +115,7 @@ export class Repair {
   async #exchange(digest: Digest, { from, to }: Stretch): Promise<void> {
     let next = from
     while (next < to) {
-      const page = await readPage(this.#store, this.#key, next, to)
+      const page = await this.#store.hashed(this.#key, next, to, MAX_PAGE_ENTRIES)
       const items = packItems(page.entries, this.#hash)
       const question = { key: this.#index, from: next, to: page.upTo, items }
       const answer = await this.#link.items(question)
