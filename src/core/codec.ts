@@ -1,5 +1,5 @@
 import { Packr } from 'msgpackr'
-import type { Entry } from './entry.ts'
+import { type Entry, NODE_ID } from './entry.ts'
 import { skerryError } from './errors.ts'
 import { isReserved, pathFault } from './path.ts'
 
@@ -53,6 +53,7 @@ export function entryFault(entry: Entry): string | undefined {
   const fault = pathFault(entry.path)
   if (fault !== undefined) return fault
   if (isReserved(entry.path)) return 'its first segment is reserved'
+  if (entry.origin !== '' && !NODE_ID.test(entry.origin)) return 'its origin is not a node id'
   if (entry.created < 0n || entry.updated < 0n) return 'its times are negative'
   if (entry.data === null) return undefined
   try {

@@ -2,6 +2,9 @@ import { jsonMembers, parseInt64 } from './json.ts'
 import { skerryError } from './errors.ts'
 import { lastSegment, pathFault } from './path.ts'
 
+/** What a node may be called: 1 to 64 of `A-Za-z0-9_.-`. */
+export const NODE_ID = /^[A-Za-z0-9_.-]{1,64}$/
+
 /** One version of what is stored at a path: a value, or the tombstone of a deleted one. */
 export interface Entry {
   /** Where it is stored, such as `users/42`. */
@@ -40,8 +43,8 @@ export function tombstone(path: string, stamp: bigint, origin: string): Entry {
 
 /**
  * Orders two versions of one path: negative if `a` is older, positive if it is newer, 0 if they are
- * the same. Stamp, tombstone, origin and hash of the data decide, in this order; the time of
- * creation comes last, so that the order is total over everything an entry holds. Hence every node
+ * the same. Stamp, tombstone, origin and hash of the data decide, in this order; the two times come
+ * last, so that the order is total over everything an entry holds. Hence every node
  * picks the same winner, in whatever order the versions arrive.
  */
 export function compareVersions(a: Entry, b: Entry, hash: Hash): number {
@@ -50,7 +53,8 @@ export function compareVersions(a: Entry, b: Entry, hash: Hash): number {
     compare(isTombstone(a), isTombstone(b)) ||
     compare(a.origin, b.origin) ||
     (a.data === b.data ? 0 : compare(hash(a.data ?? ''), hash(b.data ?? ''))) ||
-    compare(a.created, b.created)
+    compare(a.created, b.created) ||
+    compare(a.updated, b.updated)
   )
 }
 

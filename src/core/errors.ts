@@ -15,7 +15,7 @@ const table = {
   },
   JSON_INVALID: {
     status: 400,
-    message: (why: string) => `the body is not valid JSON: ${why}`,
+    message: (why: string) => `the body is not valid JSON: ${excerpt(why)}`,
   },
   CODEC_INVALID: {
     status: 400,
@@ -101,7 +101,8 @@ const table = {
   },
   OPTION_UNKNOWN: {
     status: 400,
-    message: (name: string) => `'${name}' is not an option; see --help or the documentation`,
+    message: (name: string) =>
+      `'${excerpt(name)}' is not an option; see --help or the documentation`,
   },
   OPTION_INVALID: {
     status: 400,

@@ -1,4 +1,5 @@
 import { pack, readCount, readStamp, readTuple, unpack } from '../core/codec.ts'
+import { NODE_ID } from '../core/entry.ts'
 import { type Env, randomId } from '../core/env.ts'
 import { skerryError } from '../core/errors.ts'
 import type { Engine } from './engine.ts'
