@@ -2,9 +2,6 @@ import { pack, readCount, readText, readTuple, unpack } from '../core/codec.ts'
 import { type Env, randomId } from '../core/env.ts'
 import type { Position } from './store.ts'
 
-/** What a node may be called. */
-export const NODE_ID = /^[A-Za-z0-9_.-]{1,64}$/
-
 /** How many starts a store remembers. */
 const RUNS_KEPT = 50
 

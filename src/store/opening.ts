@@ -3,14 +3,7 @@ import { NODE_ID } from '../core/entry.ts'
 import { type Env, randomId } from '../core/env.ts'
 import { skerryError } from '../core/errors.ts'
 import type { Engine } from './engine.ts'
-import {
-  type Identity,
-  newIdentity,
-  NODE_ID,
-  packIdentity,
-  startRun,
-  unpackIdentity,
-} from './identity.ts'
+import { type Identity, newIdentity, packIdentity, startRun, unpackIdentity } from './identity.ts'
 import { Ledger } from './ledger.ts'
 import { CLOCK_KEY, FORMAT, FORMAT_KEY, IDENTITY_KEY } from './layout.ts'
 

@@ -1,6 +1,6 @@
 import { skerryError } from '../core/errors.ts'
 import { assertKey } from '../core/path.ts'
-import { NODE_ID } from '../store/identity.ts'
+import { NODE_ID } from '../core/entry.ts'
 import type { Store } from '../store/store.ts'
 import { type Hello, OLDEST_PROTOCOL, PROTOCOL } from './messages.ts'
 
