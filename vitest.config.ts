@@ -5,6 +5,8 @@ export default defineConfig({
     include: ['test/**/*.test.ts', 'sim/**/*.test.ts'],
     reporters: ['default', './test/reporter.ts'],
     allowOnly: false,
+    // CommonJS packages look to the tests as Node shows them to the product.
+    deps: { interopDefault: false },
     // Tests wait on events and conditions; this is only the deadline of one that never comes.
     testTimeout: 60_000,
     hookTimeout: 60_000,

@@ -99,6 +99,64 @@ const table = {
     message: (limit: number) =>
       `the body is larger than ${limit} bytes; send less or raise the body limit`,
   },
+  METHOD_NOT_ALLOWED: {
+    status: 405,
+    message: (method: string, allowed: string) =>
+      `${excerpt(method)} is not a method of this path; use one of ${allowed}`,
+  },
+  REQUEST_INVALID: {
+    status: 400,
+    message: (why: string) => `the request can't be understood: ${why}`,
+  },
+  REQUEST_TIMEOUT: {
+    status: 408,
+    message: () => 'the request took too long to arrive; send it again',
+  },
+  HEADERS_TOO_LARGE: {
+    status: 431,
+    message: () => 'the headers of the request are too large; send fewer or shorter ones',
+  },
+  CONTENT_TYPE_INVALID: {
+    status: 415,
+    message: () => 'the content type is malformed; send application/json',
+  },
+  UPGRADE_INVALID: {
+    status: 400,
+    message: (why: string) => `the connection can't become a WebSocket: ${why}`,
+  },
+  ORIGIN_REFUSED: {
+    status: 403,
+    message: (origin: string) =>
+      `pages of '${excerpt(origin)}' may not use this node; add it to 'allowedOrigins' if they should`,
+  },
+  SOCKETS_FULL: {
+    status: 503,
+    message: (limit: number) => `${limit} sockets are open already; try again later`,
+  },
+  PEER_UNREACHABLE: {
+    status: 502,
+    message: (url: string, why: string) =>
+      `no link to '${excerpt(url)}': ${why}; check the address and that the node runs`,
+  },
+  HOST_INSECURE: {
+    status: 400,
+    message: (host: string) =>
+      `listening on '${excerpt(host)}' without authentication would let in anyone who reaches it; ` +
+      "listen on 127.0.0.1, or set 'insecure' if the network is trusted",
+  },
+  LISTEN_FAILED: {
+    status: 500,
+    message: (address: string, why: string) =>
+      `the node can't listen on ${excerpt(address)}: ${why}; choose another host or port`,
+  },
+  NOT_READY: {
+    status: 503,
+    message: () => 'the node is starting or stopping; try again later',
+  },
+  INTERNAL: {
+    status: 500,
+    message: () => 'an error nobody foresaw; the log of the node has it',
+  },
   OPTION_UNKNOWN: {
     status: 400,
     message: (name: string) =>

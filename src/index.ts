@@ -1,0 +1,10 @@
+/** The main door: run a node in your own process. */
+export { type ErrorCode, SkerryError } from './core/errors.ts'
+export type { Entry } from './core/entry.ts'
+export type { Env } from './core/env.ts'
+export type { State } from './state/state.ts'
+export type { Store } from './store/store.ts'
+export type { NodeStatus } from './server/health.ts'
+export type { Logger } from './server/log.ts'
+export type { ServerOptions } from './server/options.ts'
+export { createServer, type Server } from './server/server.ts'

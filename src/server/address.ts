@@ -1,0 +1,57 @@
+import { isIPv6 } from 'node:net'
+import { messageOf, skerryError } from '../core/errors.ts'
+
+/** Where one node opens its link to another. */
+export const LINK_PATH = '_skerry/link'
+
+const PROTOCOLS: Record<string, string> = {
+  'http:': 'ws:',
+  'https:': 'wss:',
+  'ws:': 'ws:',
+  'wss:': 'wss:',
+}
+
+/**
+ * The address to dial for a node that people name as `http(s)://…`, `ws(s)://…` or `host:port`;
+ * undefined if the text is none of these.
+ */
+export function linkUrl(address: string): string | undefined {
+  const text = address.includes('://') ? address : `ws://${address}`
+  if (!URL.canParse(text)) return undefined
+  const url = new URL(text)
+  const protocol = PROTOCOLS[url.protocol]
+  if (protocol === undefined || url.hostname === '') return undefined
+  if (url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '') {
+    return undefined
+  }
+  return `${protocol}//${url.host}${url.pathname.replace(/\/$/, '')}/${LINK_PATH}`
+}
+
+/** The address at which a node that listens on `host` and `port` is reached from its own machine. */
+export function serverUrl(host: string, port: number): string {
+  if (host === '0.0.0.0') return `http://127.0.0.1:${port}`
+  if (host === '::') return `http://[::1]:${port}`
+  return isIPv6(host) ? `http://[${host}]:${port}` : `http://${host}:${port}`
+}
+
+/**
+ * The path or glob that a request's target names, decoded, without the slash it begins with and without the
+ * query.
+ * @throws SKERRY_REQUEST_INVALID if it is not properly percent-encoded
+ */
+export function targetPath(target: string): string {
+  const query = target.indexOf('?')
+  const path = target.slice(1, query === -1 ? undefined : query)
+  if (!path.includes('%')) return path
+  try {
+    return decodeURIComponent(path)
+  } catch (error) {
+    throw skerryError('REQUEST_INVALID', messageOf(error))
+  }
+}
+
+/** What the query of a request's target says. */
+export function targetQuery(target: string): URLSearchParams {
+  const query = target.indexOf('?')
+  return new URLSearchParams(query === -1 ? '' : target.slice(query + 1))
+}

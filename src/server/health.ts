@@ -1,0 +1,32 @@
+import type { FastifyInstance } from 'fastify'
+import { skerryError } from '../core/errors.ts'
+import type { Store } from '../store/store.ts'
+
+/** What `GET /_skerry/status` says of this node. */
+export interface NodeStatus {
+  readonly id: string
+  readonly url: string
+  readonly ready: boolean
+  readonly epoch: string
+  readonly run: string
+  /** The newest durable sequence number. */
+  readonly seq: number
+  readonly durable: boolean
+  readonly uptimeMs: number
+  readonly keys: readonly string[]
+}
+
+/** The status of a store. */
+export function storeStatus({ epoch, run, seq, durable }: Store) {
+  return { epoch, run, seq, durable }
+}
+
+/** The routes by which operators and balancers ask how the node is. */
+export function healthRoutes(app: FastifyInstance, status: () => NodeStatus): void {
+  app.get('/healthz', async () => ({ status: 'ok' }))
+  app.get('/readyz', async () => {
+    if (!status().ready) throw skerryError('NOT_READY')
+    return { status: 'ready' }
+  })
+  app.get('/_skerry/status', async () => status())
+}

@@ -1,0 +1,27 @@
+import type { ServerResponse } from 'node:http'
+
+/** Counts the requests that are not answered yet, so that a stop can wait for them. */
+export class InFlight {
+  #count = 0
+  #waiting: (() => void)[] = []
+
+  /** Follows a request until its answer has gone out, or nobody waits for it any more. */
+  follow(response: ServerResponse): void {
+    let open = true
+    this.#count++
+    const done = (): void => {
+      if (!open) return
+      open = false
+      this.#count--
+      if (this.#count === 0) for (const resolve of this.#waiting.splice(0)) resolve()
+    }
+    response.once('finish', done)
+    response.once('close', done)
+  }
+
+  /** Resolves when no request is in flight. */
+  settled(): Promise<void> {
+    if (this.#count === 0) return Promise.resolve()
+    return new Promise((resolve) => this.#waiting.push(resolve))
+  }
+}

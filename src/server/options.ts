@@ -1,0 +1,151 @@
+import { BlockList, isIP } from 'node:net'
+import { skerryError } from '../core/errors.ts'
+import { DEFAULT_MAX_CLOCK_DRIFT_MS } from '../core/hlc.ts'
+import { assertKey, EVERYTHING } from '../core/path.ts'
+import { linkUrl } from './address.ts'
+import type { Logger } from './log.ts'
+
+/** How to run a node. */
+export interface ServerOptions {
+  /** Address to listen on. Default `127.0.0.1`; any but loopback needs `insecure`. */
+  readonly host?: string
+  /** Port to listen on; 0 takes a free one. Default 8800. */
+  readonly port?: number
+  /** Directory of the data, made if it is not there. Default `skerry-data`, unless `memory` is set. */
+  readonly data?: string
+  /** Keeps everything in memory instead: gone when the process ends. Default false. */
+  readonly memory?: boolean
+  /** The node's id: 1 to 64 of `A-Za-z0-9_.-`. Default: the one kept with the data, at first a random one. */
+  readonly id?: string
+  /** What is shared with other nodes: paths, globs, or `**` for everything. Default `['**']`. */
+  readonly keys?: readonly string[]
+  /** The leader to link to: `http(s)://`, `ws(s)://` or a bare `host:port`. Default none. */
+  readonly leader?: string
+  /** Peers to link to, written as the leader is. Default none. */
+  readonly peers?: readonly string[]
+  /** How far ahead of the clock a peer's entry may be before it is kept aside, in ms. Default 60,000. */
+  readonly maxClockDriftMs?: number
+  /** The largest body of a request, in bytes. Default 10,485,760. */
+  readonly bodyLimitBytes?: number
+  /** Allows `host` to be other than loopback without authentication. Default false. */
+  readonly insecure?: boolean
+  /**
+   * Origins of web pages, such as `https://app.example`, that may write and subscribe besides the node's
+   * own; `*` allows all of them. Default none.
+   */
+  readonly allowedOrigins?: readonly string[]
+  /** Where to log; pino fits. Default nowhere. */
+  readonly logger?: Logger
+}
+
+/** Options checked and completed. */
+export interface ResolvedOptions extends Required<
+  Omit<ServerOptions, 'data' | 'memory' | 'id' | 'leader' | 'logger'>
+> {
+  /** Undefined: in memory. */
+  readonly data: string | undefined
+  readonly id: string | undefined
+  readonly leader: string | undefined
+  readonly logger: Logger | undefined
+}
+
+/** The default of `bodyLimitBytes`: 10 MiB. */
+const DEFAULT_BODY_LIMIT_BYTES = 10 * 1024 * 1024
+
+/** No body can be longer than the longest text. */
+const MAX_BODY_LIMIT_BYTES = 256 * 1024 * 1024
+
+/** The most keys, peers and origins that can be named. */
+const MAX_NAMED = 1024
+
+type Check = (name: string, value: unknown) => void
+
+const checks: Record<keyof ServerOptions, Check> = {
+  host: (name, value) => check(name, value, isText(value), 'use an address or host name'),
+  port: (name, value) => checkWhole(name, value, 65_535),
+  data: (name, value) => check(name, value, isText(value), 'use the path of a directory'),
+  memory: checkFlag,
+  id: (name, value) => check(name, value, isText(value), 'use 1 to 64 of A-Z a-z 0-9 _ . -'),
+  keys: (name, value) => checkTexts(name, value, assertKey),
+  leader: (name, value) => checkPeer(name, value),
+  peers: (name, value) => checkTexts(name, value, (peer) => checkPeer(name, peer)),
+  maxClockDriftMs: (name, value) => checkWhole(name, value, Number.MAX_SAFE_INTEGER),
+  bodyLimitBytes: (name, value) => checkWhole(name, value, MAX_BODY_LIMIT_BYTES),
+  insecure: checkFlag,
+  allowedOrigins: (name, value) => checkTexts(name, value, (text) => checkOrigin(name, text)),
+  logger: (name, value) =>
+    check(name, value, typeof value === 'object' && value !== null, 'use a logger such as pino'),
+}
+
+/**
+ * Checks the options and fills in the defaults.
+ * @throws SKERRY_OPTION_UNKNOWN, SKERRY_OPTION_INVALID, SKERRY_HOST_INSECURE, and for `keys` SKERRY_PATH_INVALID, SKERRY_PATH_RESERVED
+ */
+export function resolveOptions(options: ServerOptions): ResolvedOptions {
+  for (const [name, value] of Object.entries(options)) {
+    if (!Object.hasOwn(checks, name)) throw skerryError('OPTION_UNKNOWN', name)
+    if (value !== undefined) checks[name as keyof ServerOptions](name, value)
+  }
+  const { data, memory = false, host = '127.0.0.1', insecure = false } = options
+  if (memory && data !== undefined) {
+    throw skerryError('OPTION_INVALID', 'memory', true, "'data' is set too; leave one of them out")
+  }
+  if (!insecure && !isLoopback(host)) throw skerryError('HOST_INSECURE', host)
+  return Object.freeze({
+    host,
+    port: options.port ?? 8800,
+    data: memory ? undefined : (data ?? 'skerry-data'),
+    id: options.id,
+    keys: Object.freeze([...(options.keys ?? [EVERYTHING])]),
+    leader: options.leader,
+    peers: Object.freeze([...(options.peers ?? [])]),
+    maxClockDriftMs: options.maxClockDriftMs ?? DEFAULT_MAX_CLOCK_DRIFT_MS,
+    bodyLimitBytes: options.bodyLimitBytes ?? DEFAULT_BODY_LIMIT_BYTES,
+    insecure,
+    allowedOrigins: Object.freeze([...(options.allowedOrigins ?? [])]),
+    logger: options.logger,
+  })
+}
+
+const loopback = new BlockList()
+loopback.addSubnet('127.0.0.0', 8, 'ipv4')
+loopback.addAddress('::1', 'ipv6')
+
+function isLoopback(host: string): boolean {
+  const version = isIP(host)
+  if (version === 0) return host === 'localhost'
+  return loopback.check(host, version === 6 ? 'ipv6' : 'ipv4')
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === 'string' && value !== ''
+}
+
+function check(name: string, value: unknown, holds: boolean, why: string): void {
+  if (!holds) throw skerryError('OPTION_INVALID', name, value, why)
+}
+
+function checkFlag(name: string, value: unknown): void {
+  check(name, value, typeof value === 'boolean', 'use true or false')
+}
+
+function checkWhole(name: string, value: unknown, max: number): void {
+  const holds = Number.isInteger(value) && (value as number) >= 0 && (value as number) <= max
+  check(name, value, holds, `use a whole number from 0 to ${max}`)
+}
+
+function checkTexts(name: string, value: unknown, each: (text: string) => void): void {
+  const holds = Array.isArray(value) && value.length <= MAX_NAMED && value.every(isText)
+  check(name, value, holds, `use a list of at most ${MAX_NAMED} texts`)
+  for (const text of value as string[]) each(text)
+}
+
+function checkPeer(name: string, value: unknown): void {
+  const holds = isText(value) && linkUrl(value) !== undefined
+  check(name, value, holds, 'use http(s)://host:port, ws(s)://host:port or host:port')
+}
+
+function checkOrigin(name: string, origin: string): void {
+  const holds = origin === '*' || (URL.canParse(origin) && new URL(origin).origin === origin)
+  check(name, origin, holds, 'use an origin such as https://app.example, or *')
+}

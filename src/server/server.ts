@@ -1,0 +1,186 @@
+import { fastify, type FastifyInstance } from 'fastify'
+import type { AddressInfo } from 'node:net'
+import type { Env } from '../core/env.ts'
+import { messageOf, skerryError, skerryErrorFrom } from '../core/errors.ts'
+import { State } from '../state/state.ts'
+import { openLevelEngine } from '../store/level.ts'
+import { LocalStore } from '../store/local.ts'
+import { MemoryEngine } from '../store/memory.ts'
+import type { Store } from '../store/store.ts'
+import { serverUrl } from './address.ts'
+import { machineEnv } from './env.ts'
+import { answerClientError, answerFailure, failureOf } from './failure.ts'
+import { healthRoutes, type NodeStatus, storeStatus } from './health.ts'
+import { InFlight } from './inflight.ts'
+import { type Logger, silent } from './log.ts'
+import { type ResolvedOptions, resolveOptions, type ServerOptions } from './options.ts'
+import { OriginPolicy } from './origin.ts'
+import { PAGE } from './page.ts'
+import { METHODS, restRoutes } from './rest.ts'
+
+/** How long a stop waits for requests in flight. */
+const DRAIN_MS = 5000
+
+/** How long the whole of a request may take to arrive. */
+const REQUEST_TIMEOUT_MS = 300_000
+
+/**
+ * A node: its store, the state in it, and the HTTP server in front. Made by {@link createServer}.
+ */
+export class Server {
+  /** State by path, for use in this process. */
+  readonly state: State
+  readonly store: Store
+  /** The HTTP application; add routes and hooks of your own before {@link listen}. */
+  readonly app: FastifyInstance
+  readonly #options: ResolvedOptions
+  readonly #env: Env
+  readonly #logger: Logger
+  readonly #origins: OriginPolicy
+  readonly #inFlight = new InFlight()
+  readonly #startedMs: number
+  #phase: 'starting' | 'ready' | 'stopping' = 'starting'
+  #closed: Promise<void> | undefined
+
+  /** Use {@link createServer}. */
+  constructor(store: Store, options: ResolvedOptions, env: Env) {
+    this.store = store
+    this.state = new State({ store, env })
+    this.#options = options
+    this.#env = env
+    this.#logger = options.logger ?? silent
+    this.#origins = new OriginPolicy(options.allowedOrigins)
+    this.#startedMs = env.monotonicMs()
+    this.app = this.#application()
+  }
+
+  /** The node's id. */
+  get id(): string {
+    return this.store.nodeId
+  }
+
+  /** Where the node is reached from its own machine; with port 0 only known once it listens. */
+  get url(): string {
+    const address = this.app.server.address() as AddressInfo | null
+    return serverUrl(this.#options.host, address?.port ?? this.#options.port)
+  }
+
+  /** How the node is: what `GET /_skerry/status` answers. */
+  status(): NodeStatus {
+    return {
+      id: this.id,
+      url: this.url,
+      ready: this.#phase === 'ready',
+      ...storeStatus(this.store),
+      uptimeMs: Math.round(this.#env.monotonicMs() - this.#startedMs),
+      keys: this.#options.keys,
+    }
+  }
+
+  /**
+   * Begins to serve.
+   * @throws SKERRY_LISTEN_FAILED if the host or port can't be had
+   * @throws SKERRY_NOT_READY if the node is stopping
+   */
+  async listen(): Promise<void> {
+    if (this.#phase === 'stopping') throw skerryError('NOT_READY')
+    const { host, port } = this.#options
+    try {
+      await this.app.listen({ host, port })
+    } catch (error) {
+      throw skerryErrorFrom(error, 'LISTEN_FAILED', `${host}:${port}`, messageOf(error))
+    }
+    this.#phase = 'ready'
+  }
+
+  /**
+   * Stops within 10 s: takes no further requests, answers those in flight, closes sockets and lets go of
+   * the data directory. Calling it again waits for the same stop.
+   */
+  close(): Promise<void> {
+    this.#closed ??= this.#close()
+    return this.#closed
+  }
+
+  async #close(): Promise<void> {
+    this.#phase = 'stopping'
+    const closed = this.app.close()
+    await this.#within(DRAIN_MS, this.#inFlight.settled())
+    this.app.server.closeAllConnections()
+    await closed
+    await this.store.close()
+  }
+
+  /** Waits for the promise, but not for longer than that. */
+  #within(limitMs: number, promise: Promise<void>): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const cancel = this.#env.setTimer(limitMs, resolve)
+      promise.finally(cancel).then(resolve, reject)
+    })
+  }
+
+  #application(): FastifyInstance {
+    const { bodyLimitBytes } = this.#options
+    const app = fastify({
+      bodyLimit: bodyLimitBytes,
+      requestTimeout: REQUEST_TIMEOUT_MS,
+      return503OnClosing: false,
+      clientErrorHandler: answerClientError,
+      frameworkErrors: (error, request, reply) =>
+        answerFailure(failureOf(error, bodyLimitBytes), request, reply, this.#logger),
+    })
+    app.setErrorHandler((error, request, reply) =>
+      answerFailure(failureOf(error, bodyLimitBytes), request, reply, this.#logger),
+    )
+    app.setNotFoundHandler(async (request, reply) => {
+      void reply.header('allow', METHODS)
+      throw skerryError('METHOD_NOT_ALLOWED', request.method, METHODS)
+    })
+    app.addHook('onRequest', (request, reply, done) => {
+      this.#inFlight.follow(reply.raw)
+      const { url } = request.raw
+      if (this.#phase === 'stopping' && url !== '/healthz' && url !== '/readyz') {
+        throw skerryError('NOT_READY')
+      }
+      if (!this.#origins.guard(request, reply)) done()
+    })
+    app.get('/', async (_request, reply) => reply.type('text/html; charset=utf-8').send(PAGE))
+    healthRoutes(app, () => this.status())
+    void app.register(restRoutes(this.state))
+    return app
+  }
+}
+
+/**
+ * Makes a node; {@link Server.listen} has it serve.
+ *
+ * @param env time and chance; the machine's, unless a test brings its own
+ * @throws SKERRY_OPTION_UNKNOWN, SKERRY_OPTION_INVALID, SKERRY_HOST_INSECURE for bad options
+ * @throws SKERRY_DATA_DIR_IN_USE, SKERRY_DATA_DIR_UNREADABLE, SKERRY_DATA_DIR_NEWER if the data can't be had
+ * @example
+ * const server = await createServer({ data: './state', port: 8800 })
+ * await server.listen()
+ * await server.state.set('settings', '{"theme":"dark"}')
+ * await server.close()
+ */
+export async function createServer(
+  options: ServerOptions = {},
+  env: Env = machineEnv,
+): Promise<Server> {
+  const resolved = resolveOptions(options)
+  return new Server(await openStore(resolved, env), resolved, env)
+}
+
+async function openStore(options: ResolvedOptions, env: Env): Promise<Store> {
+  const { data, id, maxClockDriftMs } = options
+  const engine = data === undefined ? new MemoryEngine() : await openLevelEngine(data)
+  try {
+    return await LocalStore.open(engine, env, {
+      maxClockDriftMs,
+      ...(id !== undefined && { nodeId: id }),
+    })
+  } catch (error) {
+    await engine.close()
+    throw error
+  }
+}

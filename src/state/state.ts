@@ -1,0 +1,133 @@
+import type { Entry } from '../core/entry.ts'
+import type { Env } from '../core/env.ts'
+import { skerryError } from '../core/errors.ts'
+import { assertJson } from '../core/json.ts'
+import { assertPattern, assertWritable, isGlob, MAX_PATH_LENGTH } from '../core/path.ts'
+import type { Store } from '../store/store.ts'
+import { newestFirst } from './timeline.ts'
+
+/** What a {@link State} stands on. */
+export interface StateOptions {
+  readonly store: Store
+  readonly env: Env
+}
+
+/**
+ * JSON state by path: what REST and the sockets serve, for use in the same process.
+ *
+ * Data goes in and comes out as JSON text, the very characters that were written. Every write that
+ * resolves is durable on this node.
+ *
+ * @example
+ * const { path } = await state.push('users/*', '{"name":"Ada"}')
+ * await state.set(path, '{"name":"Ada Lovelace"}')
+ * const entry = await state.get(path) // entry.data is the text above
+ * for (const { path, data } of await state.list('users/*')) …
+ */
+export class State {
+  readonly #store: Store
+  readonly #env: Env
+  #suffix = { epoch: '', digits: '' }
+
+  constructor({ store, env }: StateOptions) {
+    this.#store = store
+    this.#env = env
+  }
+
+  /**
+   * The entry at `path`, or undefined if nothing is stored there.
+   * @throws SKERRY_PATH_INVALID if it is not a path, or a glob
+   */
+  async get(path: string): Promise<Entry | undefined> {
+    assertPattern(path)
+    if (isGlob(path)) throw skerryError('PATH_INVALID', path, 'a glob names many; list it instead')
+    return this.#store.read(path)
+  }
+
+  /**
+   * The entries that `glob` matches, newest created first, ties by path.
+   * @throws SKERRY_PATH_INVALID
+   */
+  async list(glob: string): Promise<Entry[]> {
+    assertPattern(glob)
+    const { entries } = await this.#store.list(glob)
+    return entries.sort(newestFirst)
+  }
+
+  /**
+   * Creates or overwrites the entry at `path` with the JSON text `data`.
+   * @returns the entry as written
+   * @throws SKERRY_PATH_INVALID, SKERRY_PATH_RESERVED, SKERRY_JSON_INVALID, SKERRY_WRITE_FAILED
+   */
+  async set(path: string, data: string): Promise<Entry> {
+    assertWritable(path)
+    if (isGlob(path)) throw skerryError('PATH_INVALID', path, 'a glob names many; push to it')
+    assertData(data)
+    return this.#write(path, data)
+  }
+
+  /**
+   * Creates an entry with the JSON text `data` under a fresh index in place of the glob's `*`. Indexes
+   * are letters and digits, sort by time of creation, and are unique across nodes.
+   * @param glob ends in `*`, such as `users/*`
+   * @returns the entry as written
+   * @throws SKERRY_PATH_INVALID, SKERRY_PATH_RESERVED, SKERRY_JSON_INVALID, SKERRY_WRITE_FAILED
+   */
+  async push(glob: string, data: string): Promise<Entry> {
+    assertWritable(glob)
+    if (!isGlob(glob)) throw skerryError('PATH_INVALID', glob, 'a push goes to a glob like users/*')
+    assertData(data)
+    const base = glob.slice(0, -1)
+    if (base.length + INDEX_LENGTH > MAX_PATH_LENGTH) {
+      throw skerryError('PATH_INVALID', glob, 'no index fits behind it; use a shorter glob')
+    }
+    const suffix = this.#indexSuffix()
+    return this.#write((stamp) => base + stamp.toString(16).padStart(16, '0') + suffix, data)
+  }
+
+  /**
+   * Deletes the entry at a path, or all that a glob matches in one atomic step. An entry created while
+   * the delete is under way may stay.
+   * @returns how many were deleted
+   * @throws SKERRY_PATH_INVALID, SKERRY_PATH_RESERVED, SKERRY_WRITE_FAILED
+   */
+  async delete(pattern: string): Promise<number> {
+    assertWritable(pattern)
+    const paths = isGlob(pattern) ? await this.#paths(pattern) : [pattern]
+    const written = await this.#store.write(paths.map((path) => ({ path, decide: () => null })))
+    return written.filter(({ changed }) => changed).length
+  }
+
+  async #paths(glob: string): Promise<string[]> {
+    const { entries } = await this.#store.list(glob)
+    return entries.map(({ path }) => path)
+  }
+
+  async #write(path: string | ((stamp: bigint) => string), data: string): Promise<Entry> {
+    const [written] = await this.#store.write([{ path, decide: () => data }])
+    return written!.entry!
+  }
+
+  /** Eight digits that tell this store's indexes from those of every other node and epoch. */
+  #indexSuffix(): string {
+    const { nodeId, epoch } = this.#store
+    if (this.#suffix.epoch !== epoch) {
+      this.#suffix = { epoch, digits: this.#env.hash(`${nodeId}\n${epoch}`).slice(0, 8) }
+    }
+    return this.#suffix.digits
+  }
+}
+
+/** Characters of a fresh index: 16 of the stamp, 8 of the store. */
+const INDEX_LENGTH = 24
+
+const SURROGATE = /[\ud800-\udfff]/
+const LONE_SURROGATE = /\p{Surrogate}/u
+
+/** Data must be JSON that survives being encoded as UTF-8. */
+function assertData(data: string): void {
+  assertJson(data)
+  if (SURROGATE.test(data) && LONE_SURROGATE.test(data)) {
+    throw skerryError('JSON_INVALID', 'it holds half of a surrogate pair; escape it as \\ud8…')
+  }
+}

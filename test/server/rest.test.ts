@@ -1,0 +1,222 @@
+import { once } from 'node:events'
+import { connect } from 'node:net'
+import { expect, test } from 'vitest'
+import { failure, runningNode } from './running.ts'
+
+function post(url: string, body: string | Uint8Array, headers: Record<string, string> = {}) {
+  return fetch(url, { method: 'POST', body, headers })
+}
+
+/** Sends bytes as they are and reads all that comes back. */
+async function raw(url: string, request: string): Promise<string> {
+  const { hostname, port } = new URL(url)
+  const socket = connect(Number(port), hostname)
+  let answer = ''
+  socket.setEncoding('utf8').on('data', (text: string) => (answer += text))
+  socket.write(request)
+  await once(socket, 'close')
+  return answer
+}
+
+test('an entry is created, read, overwritten and deleted', async () => {
+  const { url } = await runningNode()
+  const created = await post(`${url}/users/42`, '{"name":"Ada"}')
+  expect([created.status, await created.text()]).toEqual([200, '{"index":"42"}'])
+
+  const first = await (await fetch(`${url}/users/42`)).text()
+  expect(first).toMatch(
+    /^\{"created":\d{19},"updated":0,"index":"42","path":"users\/42","data":\{"name":"Ada"\}\}$/,
+  )
+  await post(`${url}/users/42`, '{"name":"Grace"}')
+  const second = await fetch(`${url}/users/42`)
+  expect(second.headers.get('content-type')).toBe('application/json; charset=utf-8')
+  const text = await second.text()
+  const createdAt = /"created":(\d+)/.exec(first)![1]
+  expect(text).toContain(`"created":${createdAt},"updated":1`)
+  expect(text).toContain('{"name":"Grace"}')
+
+  const deleted = await fetch(`${url}/users/42`, { method: 'DELETE' })
+  expect([deleted.status, await deleted.text()]).toEqual([204, ''])
+  expect(await failure(await fetch(`${url}/users/42`))).toEqual({
+    status: 404,
+    code: 'SKERRY_NOT_FOUND',
+  })
+  const again = await fetch(`${url}/users/42`, { method: 'DELETE' })
+  expect(await failure(again)).toEqual({ status: 404, code: 'SKERRY_NOT_FOUND' })
+})
+
+test('data comes back as the very text that was written', async () => {
+  const { url } = await runningNode()
+  const texts = [
+    '{ "b" : 1, "a":9223372036854775807, "a": 1.50e+3 }',
+    '-9223372036854775808',
+    ' [1 ,2]\n',
+    '"\\u00e9 é \\ud83d\\ude00 😀 \\/"',
+    'null',
+    '{"__proto__":{"x":1}}',
+  ]
+  for (const [index, text] of texts.entries()) {
+    expect((await post(`${url}/texts/${index}`, text)).status).toBe(200)
+    const entry = await (await fetch(`${url}/texts/${index}`)).text()
+    expect(entry.slice(entry.indexOf('"data":') + 7, -1)).toBe(text)
+  }
+})
+
+test('pushes get fresh indexes that are unique and sort by time', async () => {
+  const { url } = await runningNode()
+  const pushes = Array.from({ length: 200 }, (_, n) => post(`${url}/log/*`, `${n}`))
+  const indexes = await Promise.all(
+    pushes.map(async (push) => ((await (await push).json()) as { index: string }).index),
+  )
+  expect(new Set(indexes).size).toBe(200)
+  for (const index of indexes) expect(index).toMatch(/^[0-9a-f]{24}$/)
+  expect(new Set(indexes.map((index) => index.slice(16))).size).toBe(1)
+
+  const list = (await (await fetch(`${url}/log/*`)).json()) as { index: string }[]
+  expect(list.map(({ index }) => index)).toEqual([...indexes].sort().reverse())
+})
+
+test('a glob lists exactly its segments, newest first', async () => {
+  const { url } = await runningNode()
+  for (const path of ['box/1/things/a', 'box/2/things/b', 'box/1', 'box/1/other/c', 'top']) {
+    await post(`${url}/${path}`, '1')
+  }
+  const paths = async (glob: string): Promise<string[]> => {
+    const list = (await (await fetch(`${url}/${glob}`)).json()) as { path: string }[]
+    return list.map(({ path }) => path)
+  }
+  expect(await paths('box/*/things/*')).toEqual(['box/2/things/b', 'box/1/things/a'])
+  expect(await paths('box/*')).toEqual(['box/1'])
+  expect(await paths('*')).toEqual(['top'])
+  expect(await paths('%2A')).toEqual(['top'])
+  expect(await paths('none/*')).toEqual([])
+})
+
+test('a delete by glob takes all that match, and nothing else', async () => {
+  const { url, store } = await runningNode()
+  for (let n = 0; n < 20; n++) await post(`${url}/box/${n}`, '1')
+  await post(`${url}/box/1/deep`, '1')
+  const commits: number[] = []
+  store.watch(({ changes }) => commits.push(changes.length))
+  expect((await fetch(`${url}/box/*`, { method: 'DELETE' })).status).toBe(204)
+  expect(commits).toEqual([20])
+  expect(await (await fetch(`${url}/box/*`)).text()).toBe('[]')
+  expect((await fetch(`${url}/box/1/deep`)).status).toBe(200)
+  expect((await fetch(`${url}/box/*`, { method: 'DELETE' })).status).toBe(204)
+})
+
+test.each([
+  ['POST', 'a//b', '1', 400, 'SKERRY_PATH_INVALID'],
+  ['POST', 'a%2F..%2Fb', '1', 400, 'SKERRY_PATH_INVALID'],
+  ['POST', '-a', '1', 400, 'SKERRY_PATH_INVALID'],
+  ['POST', 'a/', '1', 400, 'SKERRY_PATH_INVALID'],
+  ['POST', 'a b', '1', 400, 'SKERRY_PATH_INVALID'],
+  ['POST', 'ä', '1', 400, 'SKERRY_PATH_INVALID'],
+  ['POST', '', '1', 400, 'SKERRY_PATH_INVALID'],
+  ['POST', 'a/*/b', '1', 400, 'SKERRY_PATH_INVALID'],
+  ['POST', 'a/**', '1', 400, 'SKERRY_PATH_INVALID'],
+  ['POST', 'a/b*', '1', 400, 'SKERRY_PATH_INVALID'],
+  ['POST', '_skerry/link', '1', 400, 'SKERRY_PATH_INVALID'],
+  ['POST', 'metrics', '1', 400, 'SKERRY_PATH_RESERVED'],
+  ['POST', 'healthz', '1', 400, 'SKERRY_PATH_RESERVED'],
+  ['POST', 'readyz/x', '1', 400, 'SKERRY_PATH_RESERVED'],
+  ['POST', '%E0%A4%A', '1', 400, 'SKERRY_REQUEST_INVALID'],
+  ['GET', 'a/%ff', undefined, 400, 'SKERRY_REQUEST_INVALID'],
+  ['GET', 'a//b', undefined, 400, 'SKERRY_PATH_INVALID'],
+  ['GET', '**', undefined, 400, 'SKERRY_PATH_INVALID'],
+  ['DELETE', 'a/*/b/*', undefined, 400, 'SKERRY_PATH_INVALID'],
+  ['DELETE', 'metrics/*', undefined, 400, 'SKERRY_PATH_RESERVED'],
+  ['POST', 'a', '', 400, 'SKERRY_JSON_INVALID'],
+  ['POST', 'a', '{"a":1', 400, 'SKERRY_JSON_INVALID'],
+  ['POST', 'a', '{a:1}', 400, 'SKERRY_JSON_INVALID'],
+  ['POST', 'a', '\ufeff1', 400, 'SKERRY_JSON_INVALID'],
+  ['POST', 'a', '01', 400, 'SKERRY_JSON_INVALID'],
+  ['PUT', 'a', '1', 405, 'SKERRY_METHOD_NOT_ALLOWED'],
+  ['OPTIONS', 'a', undefined, 405, 'SKERRY_METHOD_NOT_ALLOWED'],
+])('%s /%s with body %s is refused', async (method, path, body, status, code) => {
+  const { url, store } = await runningNode()
+  const response = await fetch(`${url}/${path}`, { method, ...(body !== undefined && { body }) })
+  if (status === 405) expect(response.headers.get('allow')).toBe('GET, HEAD, POST, DELETE')
+  expect(await failure(response)).toEqual({ status, code })
+  expect(store.seq).toBe(0)
+})
+
+test('a path that is too long is refused, also if only its index makes it so', async () => {
+  const { url } = await runningNode()
+  for (const path of ['a'.repeat(1025), `${'a'.repeat(1020)}/*`]) {
+    const response = await post(`${url}/${path}`, '1')
+    expect(await failure(response)).toEqual({ status: 400, code: 'SKERRY_PATH_INVALID' })
+  }
+})
+
+test('a body that is not UTF-8 is refused', async () => {
+  const { url } = await runningNode()
+  const response = await post(`${url}/a`, Uint8Array.of(0x22, 0xff, 0x22))
+  expect(await failure(response)).toEqual({ status: 400, code: 'SKERRY_JSON_INVALID' })
+})
+
+test('the content type does not matter, unless it is malformed', async () => {
+  const { url } = await runningNode()
+  for (const type of ['application/json', 'text/plain', 'application/x-www-form-urlencoded']) {
+    expect((await post(`${url}/a`, '1', { 'content-type': type })).status).toBe(200)
+  }
+  const untyped = await raw(
+    url,
+    'POST /b HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 1\r\n\r\n7',
+  )
+  expect(untyped).toContain('{"index":"b"}')
+  const malformed = await post(`${url}/a`, '1', { 'content-type': '/' })
+  expect(await failure(malformed)).toEqual({ status: 415, code: 'SKERRY_CONTENT_TYPE_INVALID' })
+})
+
+test('a body over the limit is refused, announced or not', async () => {
+  const { url, store } = await runningNode({ bodyLimitBytes: 100 })
+  expect((await post(`${url}/a`, `"${'x'.repeat(98)}"`)).status).toBe(200)
+  const announced = await raw(url, 'POST /b HTTP/1.1\r\nhost: x\r\ncontent-length: 101\r\n\r\n')
+  expect(announced).toMatch(/^HTTP\/1.1 413 [^]*"SKERRY_BODY_TOO_LARGE"/)
+  const chunk = `65\r\n"${'x'.repeat(99)}"\r\n0\r\n\r\n`
+  const streamed = await raw(
+    url,
+    `POST /b HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n${chunk}`,
+  )
+  expect(streamed).toMatch(/^HTTP\/1.1 413 [^]*"SKERRY_BODY_TOO_LARGE"/)
+  expect(store.seq).toBe(1)
+})
+
+test('what is not HTTP is answered and cut off', async () => {
+  const { url } = await runningNode()
+  expect(await raw(url, 'nonsense\r\n\r\n')).toMatch(/^HTTP\/1.1 400 [^]*"SKERRY_REQUEST_INVALID"/)
+  const long = `GET / HTTP/1.1\r\nhost: x\r\na: ${'x'.repeat(20_000)}\r\n\r\n`
+  expect(await raw(url, long)).toMatch(/^HTTP\/1.1 431 [^]*"SKERRY_HEADERS_TOO_LARGE"/)
+  expect((await fetch(`${url}/healthz`)).status).toBe(200)
+})
+
+test('only permitted pages may write', async () => {
+  const { url } = await runningNode({ allowedOrigins: ['https://app.example'] })
+  const from = (origin: string) => post(`${url}/a`, '1', { origin })
+  expect((await from(url)).status).toBe(200)
+  expect(await failure(await from('https://evil.example'))).toEqual({
+    status: 403,
+    code: 'SKERRY_ORIGIN_REFUSED',
+  })
+  expect((await from('null')).status).toBe(403)
+  const allowed = await from('https://app.example')
+  expect(allowed.status).toBe(200)
+  expect(allowed.headers.get('access-control-allow-origin')).toBe('https://app.example')
+  const preflight = await fetch(`${url}/a`, {
+    method: 'OPTIONS',
+    headers: { origin: 'https://app.example', 'access-control-request-method': 'DELETE' },
+  })
+  expect(preflight.status).toBe(204)
+  expect(preflight.headers.get('access-control-allow-methods')).toBe('DELETE')
+  const read = await fetch(`${url}/a`, { headers: { origin: 'https://evil.example' } })
+  expect(read.headers.get('access-control-allow-origin')).toBeNull()
+})
+
+test('the main page is there', async () => {
+  const { url } = await runningNode()
+  const response = await fetch(url)
+  expect(response.status).toBe(200)
+  expect(response.headers.get('content-type')).toBe('text/html; charset=utf-8')
+  expect(await response.text()).toContain('<h1>Skerry</h1>')
+})
