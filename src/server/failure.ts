@@ -1,5 +1,6 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import { STATUS_CODES } from 'node:http'
 import { SkerryError, skerryError, skerryErrorFrom } from '../core/errors.ts'
 import type { Logger } from './log.ts'
@@ -54,7 +55,7 @@ export function answerClientError(error: Error & { code?: string }, socket: Sock
 }
 
 /** Answers on the bare socket, where no HTTP response is to be had, and closes it. */
-export function answerRaw(socket: Pick<Socket, 'end' | 'destroy'>, failure: SkerryError): void {
+export function answerRaw(socket: Duplex, failure: SkerryError): void {
   const body = failureJson(failure)
   const head = [
     `HTTP/1.1 ${failure.status} ${STATUS_CODES[failure.status]}`,

@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import { skerryError } from '../core/errors.ts'
 import type { Store } from '../store/store.ts'
+import type { SyncStatus } from '../sync/status.ts'
 
 /** What `GET /_skerry/status` says of this node. */
 export interface NodeStatus {
@@ -13,7 +14,8 @@ export interface NodeStatus {
   readonly seq: number
   readonly durable: boolean
   readonly uptimeMs: number
-  readonly keys: readonly string[]
+  /** What is shared with other nodes, and how that goes. */
+  readonly sync: SyncStatus
 }
 
 /** The status of a store. */

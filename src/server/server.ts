@@ -7,7 +7,9 @@ import { openLevelEngine } from '../store/level.ts'
 import { LocalStore } from '../store/local.ts'
 import { MemoryEngine } from '../store/memory.ts'
 import type { Store } from '../store/store.ts'
+import { Sync } from '../sync/sync.ts'
 import { serverUrl } from './address.ts'
+import { SocketChannel } from './channel.ts'
 import { machineEnv } from './env.ts'
 import { answerClientError, answerFailure, failureOf } from './failure.ts'
 import { healthRoutes, type NodeStatus, storeStatus } from './health.ts'
@@ -17,9 +19,14 @@ import { type ResolvedOptions, resolveOptions, type ServerOptions } from './opti
 import { OriginPolicy } from './origin.ts'
 import { PAGE } from './page.ts'
 import { METHODS, restRoutes } from './rest.ts'
+import { socketTransport } from './transport.ts'
+import { Upgrades } from './upgrade.ts'
 
 /** How long a stop waits for requests in flight. */
 const DRAIN_MS = 5000
+
+/** How long a stop waits for sockets to be closed by the other side too. */
+const CLOSE_MS = 2000
 
 /** How long the whole of a request may take to arrive. */
 const REQUEST_TIMEOUT_MS = 300_000
@@ -37,6 +44,8 @@ export class Server {
   readonly #env: Env
   readonly #logger: Logger
   readonly #origins: OriginPolicy
+  readonly #sync: Sync
+  readonly #upgrades: Upgrades
   readonly #inFlight = new InFlight()
   readonly #startedMs: number
   #phase: 'starting' | 'ready' | 'stopping' = 'starting'
@@ -51,7 +60,23 @@ export class Server {
     this.#logger = options.logger ?? silent
     this.#origins = new OriginPolicy(options.allowedOrigins)
     this.#startedMs = env.monotonicMs()
+    const { keys, leader, peers } = options
+    this.#sync = new Sync({
+      store,
+      env,
+      transport: socketTransport,
+      keys,
+      peers,
+      ...(leader !== undefined && { leader }),
+    })
+    this.#upgrades = new Upgrades(
+      { link: (socket) => this.#sync.accept(new SocketChannel(socket)) },
+      this.#origins,
+    )
     this.app = this.#application()
+    this.app.server.on('upgrade', (request, stream, head) =>
+      this.#upgrades.handle(request, stream, head),
+    )
   }
 
   /** The node's id. */
@@ -73,7 +98,7 @@ export class Server {
       ready: this.#phase === 'ready',
       ...storeStatus(this.store),
       uptimeMs: Math.round(this.#env.monotonicMs() - this.#startedMs),
-      keys: this.#options.keys,
+      sync: this.#sync.status(),
     }
   }
 
@@ -91,6 +116,7 @@ export class Server {
       throw skerryErrorFrom(error, 'LISTEN_FAILED', `${host}:${port}`, messageOf(error))
     }
     this.#phase = 'ready'
+    this.#sync.start()
   }
 
   /**
@@ -106,6 +132,9 @@ export class Server {
     this.#phase = 'stopping'
     const closed = this.app.close()
     await this.#within(DRAIN_MS, this.#inFlight.settled())
+    await this.#within(CLOSE_MS, this.#sync.stop())
+    await this.#within(CLOSE_MS, this.#upgrades.close())
+    this.#upgrades.terminate()
     this.app.server.closeAllConnections()
     await closed
     await this.store.close()

@@ -133,7 +133,8 @@ test.each([
   ['POST', 'a', '01', 400, 'SKERRY_JSON_INVALID'],
   ['PUT', 'a', '1', 405, 'SKERRY_METHOD_NOT_ALLOWED'],
   ['OPTIONS', 'a', undefined, 405, 'SKERRY_METHOD_NOT_ALLOWED'],
-])('%s /%s with body %s is refused', async (method, path, body, status, code) => {
+])('%s /%s with body %s is refused', async (method, path, body, ...expected) => {
+  const [status, code] = expected
   const { url, store } = await runningNode()
   const response = await fetch(`${url}/${path}`, { method, ...(body !== undefined && { body }) })
   if (status === 405) expect(response.headers.get('allow')).toBe('GET, HEAD, POST, DELETE')
