@@ -1,0 +1,123 @@
+import type { Env } from '../../src/core/env.ts'
+import { LocalStore } from '../../src/store/local.ts'
+import { MemoryEngine } from '../../src/store/memory.ts'
+import { Sync, type SyncOptions } from '../../src/sync/sync.ts'
+import type { Channel, ChannelListener, Transport } from '../../src/sync/transport.ts'
+import { VirtualEnv } from '../../src/testing/env.ts'
+
+/** One end of a channel inside this process. */
+export class LoopChannel implements Channel {
+  readonly bufferedBytes = 0
+  readonly #network: Loop
+  #other: LoopChannel | undefined
+  #listener: ChannelListener | undefined
+  #early: Uint8Array[] = []
+  #closed = false
+
+  constructor(network: Loop) {
+    this.#network = network
+  }
+
+  static pair(network: Loop): [LoopChannel, LoopChannel] {
+    const [a, b] = [new LoopChannel(network), new LoopChannel(network)]
+    a.#other = b
+    b.#other = a
+    return [a, b]
+  }
+
+  listen(listener: ChannelListener): void {
+    this.#listener = listener
+    for (const frame of this.#early) listener.frame(frame)
+  }
+
+  send(frame: Uint8Array): void {
+    if (this.#closed) return
+    this.#network.carried(frame.length)
+    setImmediate(() => this.#other!.#receive(frame))
+  }
+
+  close(reason: string): void {
+    if (this.#closed) return
+    this.#closed = true
+    setImmediate(() => this.#other!.#hangUp(reason))
+  }
+
+  #receive(frame: Uint8Array): void {
+    if (this.#closed) return
+    if (this.#listener) this.#listener.frame(frame)
+    else this.#early.push(frame)
+  }
+
+  #hangUp(reason: string): void {
+    if (this.#closed) return
+    this.#closed = true
+    this.#listener?.closed(reason)
+  }
+}
+
+/** A network inside this process, which counts what it carries. */
+export class Loop implements Transport {
+  readonly #nodes = new Map<string, Sync>()
+  #bytes = 0
+  #frames = 0
+
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  carried(bytes: number): void {
+    this.#frames++
+    this.#bytes += bytes
+  }
+
+  serve(url: string, sync: Sync): void {
+    this.#nodes.set(url, sync)
+  }
+
+  dial(url: string): Promise<Channel> {
+    const sync = this.#nodes.get(url)
+    if (sync === undefined) return Promise.reject(new Error(`nobody listens at ${url}`))
+    const [near, far] = LoopChannel.pair(this)
+    sync.accept(far)
+    return Promise.resolve(near)
+  }
+
+  /** Waits until nothing is under way any more. */
+  async settled(): Promise<void> {
+    for (let quiet = 0, seen = -1; quiet < 5;) {
+      await new Promise((resolve) => setImmediate(resolve))
+      quiet = seen === this.#frames ? quiet + 1 : 0
+      seen = this.#frames
+    }
+  }
+}
+
+/** A node in memory, whose time is virtual. */
+export interface LoopNode {
+  readonly env: VirtualEnv
+  readonly store: LocalStore
+  readonly sync: Sync
+}
+
+export async function loopNode(
+  loop: Loop,
+  nodeId: string,
+  options: Partial<SyncOptions> & { engine?: MemoryEngine } = {},
+): Promise<LoopNode> {
+  const { engine = new MemoryEngine(), ...syncOptions } = options
+  const env = new VirtualEnv(nodeId.length)
+  const store = await LocalStore.open(engine, env as Env, { nodeId })
+  const sync = new Sync({ store, env, transport: loop, ...syncOptions })
+  loop.serve(nodeId, sync)
+  sync.start()
+  return { env, store, sync }
+}
+
+export async function put(node: LoopNode, path: string, value: unknown): Promise<void> {
+  await node.store.write([{ path, decide: () => JSON.stringify(value) }])
+}
+
+/** Digest of everything a node holds. */
+export async function rootOf(node: LoopNode): Promise<string> {
+  return (await node.store.digest('**')).root()
+}
