@@ -14,6 +14,10 @@ export interface NodeStatus {
   readonly seq: number
   readonly durable: boolean
   readonly uptimeMs: number
+  /** Open WebSockets, links included. */
+  readonly sockets: number
+  /** Paths and globs that somebody watches. */
+  readonly watched: number
   /** What is shared with other nodes, and how that goes. */
   readonly sync: SyncStatus
 }

@@ -19,6 +19,7 @@ import { type ResolvedOptions, resolveOptions, type ServerOptions } from './opti
 import { OriginPolicy } from './origin.ts'
 import { PAGE } from './page.ts'
 import { METHODS, restRoutes } from './rest.ts'
+import { ClientSockets } from './socket.ts'
 import { socketTransport } from './transport.ts'
 import { Upgrades } from './upgrade.ts'
 
@@ -69,8 +70,13 @@ export class Server {
       peers,
       ...(leader !== undefined && { leader }),
     })
+    const clients = new ClientSockets(this.state, env)
     this.#upgrades = new Upgrades(
-      { link: (socket) => this.#sync.accept(new SocketChannel(socket)) },
+      {
+        link: (socket) => this.#sync.accept(new SocketChannel(socket)),
+        tellTime: (socket) => clients.tellTime(socket),
+        subscribe: (...asked) => clients.subscribe(...asked),
+      },
       this.#origins,
     )
     this.app = this.#application()
@@ -98,6 +104,8 @@ export class Server {
       ready: this.#phase === 'ready',
       ...storeStatus(this.store),
       uptimeMs: Math.round(this.#env.monotonicMs() - this.#startedMs),
+      sockets: this.#upgrades.size,
+      watched: this.state.watched,
       sync: this.#sync.status(),
     }
   }
@@ -133,6 +141,7 @@ export class Server {
     const closed = this.app.close()
     await this.#within(DRAIN_MS, this.#inFlight.settled())
     await this.#within(CLOSE_MS, this.#sync.stop())
+    this.state.close()
     await this.#within(CLOSE_MS, this.#upgrades.close())
     this.#upgrades.terminate()
     this.app.server.closeAllConnections()

@@ -2,20 +2,36 @@ import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { WebSocketServer, type WebSocket } from 'ws'
 import { skerryError } from '../core/errors.ts'
-import { LINK_PATH, targetPath } from './address.ts'
+import { assertPattern, isReserved } from '../core/path.ts'
+import { LINK_PATH, targetPath, targetQuery } from './address.ts'
 import { MAX_LINK_FRAME_BYTES } from './channel.ts'
 import { answerRaw, failureOf } from './failure.ts'
 import type { OriginPolicy } from './origin.ts'
+import type { SubscriptionRequest } from './socket.ts'
 
 /** The most sockets that a node keeps open at once. */
 const MAX_SOCKETS = 50_000
+
+/** Clients have next to nothing to say: the largest message they may send, in bytes. */
+const MAX_CLIENT_MESSAGE_BYTES = 4096
 
 const CLOSED_FOR_STOP = 1001
 
 /** Who takes over the sockets. */
 export interface UpgradeTargets {
+  /** A client watches a path or glob. */
+  subscribe(socket: WebSocket, stream: Duplex, request: SubscriptionRequest): void
+  /** A client asks for the time. */
+  tellTime(socket: WebSocket): void
   /** Another node opens a link. */
   link(socket: WebSocket): void
+}
+
+/** A request to upgrade, as Node hands it over. */
+interface Upgrade {
+  readonly request: IncomingMessage
+  readonly stream: Duplex
+  readonly head: Buffer
 }
 
 /** Turns requests to upgrade into WebSockets, or refuses them, and closes them all in the end. */
@@ -23,6 +39,7 @@ export class Upgrades {
   readonly #targets: UpgradeTargets
   readonly #origins: OriginPolicy
   readonly #links = webSockets(MAX_LINK_FRAME_BYTES)
+  readonly #clients = webSockets(MAX_CLIENT_MESSAGE_BYTES)
   readonly #open = new Set<WebSocket>()
   #stopping = false
   #emptied: () => void = () => undefined
@@ -32,14 +49,21 @@ export class Upgrades {
     this.#origins = origins
   }
 
+  /** How many sockets are open. */
+  get size(): number {
+    return this.#open.size
+  }
+
   /** Takes an `upgrade` of the HTTP server. */
   handle(request: IncomingMessage, stream: Duplex, head: Buffer): void {
     // Until a WebSocket takes the stream over, nobody else hears of its end.
     stream.on('error', () => stream.destroy())
     try {
-      this.#route(request, stream, head)
+      if (this.#stopping) throw skerryError('NOT_READY')
+      if (this.#open.size >= MAX_SOCKETS) throw skerryError('SOCKETS_FULL', MAX_SOCKETS)
+      this.#route({ request, stream, head })
     } catch (error) {
-      answerRaw(stream, failureOf(error, 0))
+      answerRaw(stream, failureOf(error, MAX_CLIENT_MESSAGE_BYTES))
     }
   }
 
@@ -56,28 +80,36 @@ export class Upgrades {
     for (const socket of this.#open) socket.terminate()
   }
 
-  #route(request: IncomingMessage, stream: Duplex, head: Buffer): void {
-    if (this.#stopping) throw skerryError('NOT_READY')
-    if (this.#open.size >= MAX_SOCKETS) throw skerryError('SOCKETS_FULL', MAX_SOCKETS)
-    const { origin, host } = request.headers
-    const path = targetPath(request.url!)
-    if (path === LINK_PATH) {
-      // Only browsers name an origin, and no page has any business with a link.
-      if (origin !== undefined) throw skerryError('ORIGIN_REFUSED', origin)
-      this.#upgrade(this.#links, { request, stream, head }, (socket) => this.#targets.link(socket))
-      return
+  #route(upgrade: Upgrade): void {
+    const { origin, host } = upgrade.request.headers
+    const target = upgrade.request.url!
+    const pattern = targetPath(target)
+    // Only browsers name an origin, and no page has any business with a link.
+    const permitted = pattern === LINK_PATH ? !origin : this.#origins.permits(origin, host)
+    if (!permitted) throw skerryError('ORIGIN_REFUSED', origin!)
+    if (pattern === LINK_PATH) {
+      this.#accept(this.#links, upgrade, (socket) => this.#targets.link(socket))
+    } else if (pattern === '') {
+      this.#accept(this.#clients, upgrade, (socket) => this.#targets.tellTime(socket))
+    } else {
+      assertPattern(pattern)
+      if (isReserved(pattern)) throw skerryError('PATH_RESERVED', pattern)
+      const version = targetQuery(target).get('v') ?? undefined
+      this.#accept(this.#clients, upgrade, (socket) =>
+        this.#targets.subscribe(socket, upgrade.stream, { pattern, version }),
+      )
     }
-    if (!this.#origins.permits(origin, host)) throw skerryError('ORIGIN_REFUSED', origin ?? '')
-    throw skerryError('UPGRADE_INVALID', `nothing is served at '${path}'`)
   }
 
-  #upgrade(
+  #accept(
     server: WebSocketServer,
-    { request, stream, head }: { request: IncomingMessage; stream: Duplex; head: Buffer },
+    { request, stream, head }: Upgrade,
     take: (socket: WebSocket) => void,
   ): void {
     server.handleUpgrade(request, stream, head, (socket) => {
       this.#open.add(socket)
+      // A broken frame closes the socket by itself, with the code that says why.
+      socket.on('error', () => undefined)
       socket.once('close', () => {
         this.#open.delete(socket)
         if (this.#open.size === 0) this.#emptied()

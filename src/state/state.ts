@@ -4,6 +4,8 @@ import { skerryError } from '../core/errors.ts'
 import { assertJson } from '../core/json.ts'
 import { assertPattern, assertWritable, isGlob, MAX_PATH_LENGTH } from '../core/path.ts'
 import type { Store } from '../store/store.ts'
+import { Live } from './live.ts'
+import type { Subscriber, Subscription } from './subscription.ts'
 import { newestFirst } from './timeline.ts'
 
 /** What a {@link State} stands on. */
@@ -27,11 +29,18 @@ export interface StateOptions {
 export class State {
   readonly #store: Store
   readonly #env: Env
+  readonly #live: Live
   #suffix = { epoch: '', digits: '' }
 
   constructor({ store, env }: StateOptions) {
     this.#store = store
     this.#env = env
+    this.#live = new Live(store, env)
+  }
+
+  /** How many paths and globs are watched. */
+  get watched(): number {
+    return this.#live.size
   }
 
   /**
@@ -96,6 +105,29 @@ export class State {
     const paths = isGlob(pattern) ? await this.#paths(pattern) : [pattern]
     const written = await this.#store.write(paths.map((path) => ({ path, decide: () => null })))
     return written.filter(({ changed }) => changed).length
+  }
+
+  /**
+   * Watches a path or glob: a snapshot first, then a frame for every change, as subscribers over WebSocket get
+   * them. Each frame carries a version; hex digits, growing.
+   * @param version the last version seen, if the subscriber was here before: no snapshot comes if it is still the newest
+   * @returns what ends it
+   * @throws SKERRY_PATH_INVALID
+   * @example
+   * const subscription = state.watch('users/*', {
+   *   frame: ({ text }) => console.log(text),
+   *   bufferedBytes: 0,
+   *   ended: (reason) => console.log(reason),
+   * })
+   */
+  watch(pattern: string, subscriber: Subscriber, version?: string): Subscription {
+    assertPattern(pattern)
+    return this.#live.watch(pattern, subscriber, version)
+  }
+
+  /** Ends every subscription. Reads and writes end with the store. */
+  close(): void {
+    this.#live.close()
   }
 
   async #paths(glob: string): Promise<string[]> {

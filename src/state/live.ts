@@ -1,0 +1,119 @@
+import type { Entry } from '../core/entry.ts'
+import type { CancelTimer, Env } from '../core/env.ts'
+import { isGlob, matches } from '../core/path.ts'
+import type { Commit, Store } from '../store/store.ts'
+import { type Subscriber, Subscription } from './subscription.ts'
+import { View } from './view.ts'
+
+/** A view that nobody watches is kept for so long, for a subscriber that comes back after a short cut. */
+const LINGER_MS = 30_000
+
+/** The most views kept that nobody watches; the one longest alone goes first. */
+const MAX_LINGERING = 64
+
+/** The live views of a store: one for each pattern that somebody watches. */
+export class Live {
+  readonly #store: Store
+  readonly #env: Env
+  readonly #byPath = new Map<string, View>()
+  readonly #byGlob = new Map<string, View>()
+  readonly #lingering = new Map<View, CancelTimer>()
+  readonly #unwatch: () => void
+  readonly #versionSuffix: string
+  #lastVersion = 0n
+
+  constructor(store: Store, env: Env) {
+    this.#store = store
+    this.#env = env
+    // Versions of another run or node are never mistaken for this one's.
+    this.#versionSuffix = env.hash(store.run).slice(0, 8)
+    this.#unwatch = store.watch((commit) => this.#commit(commit))
+  }
+
+  /** How many patterns have a view now. */
+  get size(): number {
+    return this.#byPath.size + this.#byGlob.size
+  }
+
+  /** See `State.watch`. */
+  watch(pattern: string, subscriber: Subscriber, version: string | undefined): Subscription {
+    const view = this.#views(pattern).get(pattern) ?? this.#open(pattern)
+    this.#lingering.get(view)?.()
+    this.#lingering.delete(view)
+    const subscription = new Subscription(view, subscriber, this.#env)
+    view.join(subscription, version)
+    return subscription
+  }
+
+  /** Ends every subscription. */
+  close(): void {
+    this.#unwatch()
+    for (const view of [...this.#byPath.values(), ...this.#byGlob.values()]) {
+      view.end('stopped')
+      this.#drop(view)
+    }
+  }
+
+  #views(pattern: string): Map<string, View> {
+    return isGlob(pattern) ? this.#byGlob : this.#byPath
+  }
+
+  #open(pattern: string): View {
+    const view = new View(pattern, {
+      nextVersion: () => this.#nextVersion(),
+      abandoned: (abandoned) => this.#linger(abandoned),
+    })
+    this.#views(pattern).set(pattern, view)
+    // The view follows the feed from this very turn on, and the listing shows this turn or a later one.
+    this.#store.list(pattern).then(
+      (listing) => view.fill(listing),
+      () => {
+        view.end('failed')
+        this.#drop(view)
+      },
+    )
+    return view
+  }
+
+  #linger(view: View): void {
+    if (this.#views(view.pattern).get(view.pattern) !== view) return
+    const [longest] = this.#lingering.keys()
+    if (longest !== undefined && this.#lingering.size >= MAX_LINGERING) this.#drop(longest)
+    this.#lingering.set(
+      view,
+      this.#env.setTimer(LINGER_MS, () => this.#drop(view)),
+    )
+  }
+
+  #drop(view: View): void {
+    this.#lingering.get(view)?.()
+    this.#lingering.delete(view)
+    this.#views(view.pattern).delete(view.pattern)
+  }
+
+  #commit({ changes, seq }: Commit): void {
+    if (this.size === 0) return
+    const touched = new Map<View, Map<string, Entry | undefined>>()
+    for (const { entry, before, after } of changes) {
+      // What is kept aside changes nothing that readers see.
+      if (before === after) continue
+      const { path } = entry
+      const note = (view: View): void => {
+        let noted = touched.get(view)
+        if (noted === undefined) touched.set(view, (noted = new Map<string, Entry | undefined>()))
+        noted.set(path, after)
+      }
+      const exact = this.#byPath.get(path)
+      if (exact !== undefined) note(exact)
+      for (const [glob, view] of this.#byGlob) if (matches(glob, path)) note(view)
+    }
+    for (const [view, noted] of touched) view.change(seq, noted)
+  }
+
+  /** Nanoseconds at which the version came up, or just above the last one, and then who says so. */
+  #nextVersion(): string {
+    const now = this.#env.now()
+    this.#lastVersion = now > this.#lastVersion ? now : this.#lastVersion + 1n
+    return this.#lastVersion.toString(16).padStart(16, '0') + this.#versionSuffix
+  }
+}

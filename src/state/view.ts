@@ -1,0 +1,115 @@
+import type { Entry } from '../core/entry.ts'
+import { isGlob } from '../core/path.ts'
+import type { Listing } from '../store/store.ts'
+import { type Changes, type Contents, EntryContents, ListContents } from './contents.ts'
+import type { EndReason, Frame, SubscribedView, Subscription } from './subscription.ts'
+
+/** What a view needs of what it belongs to. */
+export interface ViewHost {
+  /** A version that no view had before, and greater than all of them. */
+  nextVersion(): string
+  /** The last subscriber has gone. */
+  abandoned(view: View): void
+}
+
+/** A change that came while the listing was on its way. */
+interface EarlyChange {
+  readonly seq: number
+  readonly entry: Entry | undefined
+}
+
+/**
+ * One pattern as its subscribers see it, shared by all of them: a listing of the store at a sequence number, and
+ * then every commit after it. Each change becomes one frame for everybody. Plain reads never touch it.
+ */
+export class View implements SubscribedView {
+  readonly pattern: string
+  readonly #host: ViewHost
+  readonly #subscriptions = new Set<Subscription>()
+  /** Undefined until the listing is there. */
+  #contents: Contents | undefined
+  #early = new Map<string, EarlyChange>()
+  #seq = 0
+  #version = ''
+  #snapshot: Frame | undefined
+
+  constructor(pattern: string, host: ViewHost) {
+    this.pattern = pattern
+    this.#host = host
+  }
+
+  /** True if nobody watches. */
+  get isAbandoned(): boolean {
+    return this.#subscriptions.size === 0
+  }
+
+  /** Takes the listing, which the view was following the feed for since before it was asked for. */
+  fill({ seq, entries }: Listing): void {
+    this.#seq = seq
+    const seen = new Map<string, Entry>(entries.map((entry) => [entry.path, entry]))
+    for (const [path, early] of this.#early) {
+      if (early.seq < seq) continue
+      if (early.entry === undefined) seen.delete(path)
+      else seen.set(path, early.entry)
+    }
+    this.#early.clear()
+    this.#contents = isGlob(this.pattern)
+      ? new ListContents([...seen.values()])
+      : new EntryContents(seen.get(this.pattern))
+    this.#version = this.#host.nextVersion()
+    for (const subscription of this.#subscriptions) subscription.deliver(this.snapshot())
+  }
+
+  /** Takes what a commit changed within the pattern. */
+  change(seq: number, changes: Changes): void {
+    if (this.#contents === undefined) {
+      for (const [path, entry] of changes) this.#early.set(path, { seq, entry })
+      return
+    }
+    // A version released from being kept aside comes under the number that the listing had, too.
+    if (seq < this.#seq) return
+    this.#seq = seq
+    const operations = this.#contents.apply(changes)
+    if (operations?.length === 0) return
+    this.#version = this.#host.nextVersion()
+    this.#snapshot = undefined
+    if (this.isAbandoned) return
+    const frame = this.#frame(operations)
+    for (const subscription of this.#subscriptions) subscription.deliver(frame)
+  }
+
+  /**
+   * Takes a subscriber: it gets a snapshot, unless it already has this version, and then every change.
+   * @param version what the subscriber has, from an earlier subscription
+   */
+  join(subscription: Subscription, version: string | undefined): void {
+    this.#subscriptions.add(subscription)
+    if (this.#contents === undefined || version === this.#version) return
+    subscription.deliver(this.snapshot())
+  }
+
+  leave(subscription: Subscription): void {
+    this.#subscriptions.delete(subscription)
+    if (this.isAbandoned) this.#host.abandoned(this)
+  }
+
+  /** The whole as of now; put together once, however many ask for it. */
+  snapshot(): Frame {
+    this.#snapshot ??= {
+      text: `{"snapshot":true,"version":"${this.#version}","data":${this.#contents!.json()}}`,
+    }
+    return this.#snapshot
+  }
+
+  /** Ends every subscription. */
+  end(reason: EndReason): void {
+    for (const subscription of this.#subscriptions) subscription.end(reason)
+  }
+
+  /** The patch, or the whole where that is shorter. */
+  #frame(operations: readonly string[] | undefined): Frame {
+    const patch = operations?.join(',')
+    if (patch === undefined || patch.length > this.#contents!.characters) return this.snapshot()
+    return { text: `{"snapshot":false,"version":"${this.#version}","data":[${patch}]}` }
+  }
+}
