@@ -10,5 +10,6 @@ export default defineConfig({
     // Tests wait on events and conditions; this is only the deadline of one that never comes.
     testTimeout: 60_000,
     hookTimeout: 60_000,
+    expect: { poll: { timeout: 30_000 } },
   },
 })
