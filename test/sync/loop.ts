@@ -1,4 +1,3 @@
-import type { Env } from '../../src/core/env.ts'
 import { LocalStore } from '../../src/store/local.ts'
 import { MemoryEngine } from '../../src/store/memory.ts'
 import { Sync, type SyncOptions } from '../../src/sync/sync.ts'
@@ -106,7 +105,7 @@ export async function loopNode(
 ): Promise<LoopNode> {
   const { engine = new MemoryEngine(), ...syncOptions } = options
   const env = new VirtualEnv(nodeId.length)
-  const store = await LocalStore.open(engine, env as Env, { nodeId })
+  const store = await LocalStore.open(engine, env, { nodeId })
   const sync = new Sync({ store, env, transport: loop, ...syncOptions })
   loop.serve(nodeId, sync)
   sync.start()

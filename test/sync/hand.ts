@@ -1,0 +1,75 @@
+import { decodeFrame, encodeFrame, type Hello, type Message } from '../../src/sync/messages.ts'
+import { type Loop, LoopChannel, type LoopNode } from './loop.ts'
+
+/** How the peer played by hand introduces itself. */
+export const hello: Hello = {
+  kind: 'hello',
+  oldest: 1,
+  newest: 1,
+  nodeId: 'peer',
+  epoch: 'epoch',
+  run: 'run',
+  durable: true,
+  keys: ['users/*'],
+  clock: 1_767_225_600_000_000_000n,
+  window: 1024 * 1024,
+}
+
+/** A peer played by hand: what comes from it may be late, out of order, twice, or hostile. */
+export class HandPeer {
+  readonly heard: Message[] = []
+  readonly #channel: LoopChannel
+  readonly #loop: Loop
+  #frames = 0
+  #closed = false
+
+  constructor(loop: Loop, node: LoopNode) {
+    const [mine, its] = LoopChannel.pair(loop)
+    this.#channel = mine
+    this.#loop = loop
+    mine.listen({
+      frame: (bytes) => this.heard.push(decodeFrame(bytes).message),
+      closed: () => (this.#closed = true),
+    })
+    node.sync.accept(its)
+  }
+
+  get closed(): boolean {
+    return this.#closed
+  }
+
+  /** Why the node ended the link. */
+  get bye(): string | undefined {
+    return this.all('bye')[0]?.code
+  }
+
+  async say(...messages: Message[]): Promise<void> {
+    for (const message of messages) this.#channel.send(encodeFrame(this.#frames++, message))
+    await this.#loop.settled()
+  }
+
+  async sayRaw(bytes: Uint8Array): Promise<void> {
+    this.#channel.send(bytes)
+    await this.#loop.settled()
+  }
+
+  /** Says it under a number that is off by `shift`. */
+  async sayAs(shift: number, message: Message): Promise<void> {
+    this.#channel.send(encodeFrame(this.#frames + shift, message))
+    await this.#loop.settled()
+  }
+
+  /** The whole handshake, as a peer that has nothing. */
+  async shakeHands(): Promise<void> {
+    await this.say(
+      hello,
+      { kind: 'resume', positions: [undefined] },
+      { kind: 'stream', start: 0, resumed: [true] },
+    )
+  }
+
+  /** What it heard of one kind. */
+  all<K extends Message['kind']>(kind: K): Extract<Message, { kind: K }>[] {
+    return this.heard.filter((message) => message.kind === kind) as never
+  }
+}
