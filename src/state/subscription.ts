@@ -12,16 +12,16 @@ export interface Frame {
   readonly text: string
 }
 
-/** Why a subscription ended: its subscriber stayed stuck, the node stops, or reading or sending failed. */
+/** Why a subscription ended: its subscriber stayed stuck, the node stops, or reading failed. */
 export type EndReason = 'stuck' | 'stopped' | 'failed'
 
-/** Who watches a path or glob. */
+/** Who watches a path or glob. Its methods must not throw. */
 export interface Subscriber {
-  /** Takes a frame and keeps it until it can go out. Throwing ends the subscription as failed. */
+  /** Takes a frame and keeps it until it can go out. */
   frame(frame: Frame): void
   /** Bytes taken that have not gone out yet. */
   readonly bufferedBytes: number
-  /** Nothing comes any more. Not called after `Subscription.close`; must not throw. */
+  /** Nothing comes any more. Not called after `Subscription.close`. */
   ended(reason: EndReason): void
 }
 
@@ -51,24 +51,19 @@ export class Subscription {
     if (this.#behind || this.#closed) return
     const { bufferedBytes } = this.#subscriber
     if (bufferedBytes <= MAX_BUFFERED_BYTES) {
-      this.#send(() => frame)
+      this.#subscriber.frame(frame)
     } else {
       this.#behind = true
       this.#watchOver(bufferedBytes)
     }
   }
 
-  /** Passes the whole on, as of now. */
-  catchUp(): void {
-    if (!this.#closed) this.#send(() => this.#view.snapshot())
-  }
-
   /** The subscriber calls this when all it took has gone out. */
   drained(): void {
-    if (!this.#behind) return
+    if (!this.#behind || this.#closed) return
     this.#behind = false
     this.#cancel()
-    this.catchUp()
+    this.#subscriber.frame(this.#view.snapshot())
   }
 
   /** Ends it: the subscriber hears no more. */
@@ -84,15 +79,6 @@ export class Subscription {
     if (this.#closed) return
     this.close()
     this.#subscriber.ended(reason)
-  }
-
-  /** Whatever goes wrong here concerns this subscriber, never the write that is being told of. */
-  #send(make: () => Frame): void {
-    try {
-      this.#subscriber.frame(make())
-    } catch {
-      this.end('failed')
-    }
   }
 
   #watchOver(bufferedBytes: number): void {
