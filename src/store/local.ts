@@ -4,7 +4,7 @@ import type { Env } from '../core/env.ts'
 import { DEFAULT_MAX_CLOCK_DRIFT_MS, HybridClock } from '../core/hlc.ts'
 import { isGlob, matches } from '../core/path.ts'
 import { AsideShelf } from './aside.ts'
-import { LruCache } from './cache.ts'
+import { GenerationCache } from './cache.ts'
 import { ClosableEngine } from './closable.ts'
 import { CommitQueue } from './commit.ts'
 import type { Digest } from './digest.ts'
@@ -43,7 +43,7 @@ export class LocalStore implements port.Store {
   readonly #ledger: Ledger
   readonly #feed: Feed
   readonly #digests: Digests
-  readonly #cache: LruCache<layout.Held>
+  readonly #cache: GenerationCache<layout.Held>
   readonly #queue: CommitQueue
   readonly #aside: AsideShelf
   #identity: Identity
@@ -81,7 +81,7 @@ export class LocalStore implements port.Store {
     const drift = options.maxClockDriftMs ?? DEFAULT_MAX_CLOCK_DRIFT_MS
     this.#clock = new HybridClock(() => env.now(), opened.mark, drift)
     this.#digests = new Digests(this.#engine, env.hash)
-    this.#cache = new LruCache(options.cacheCharacters ?? DEFAULT_CACHE_CHARACTERS)
+    this.#cache = new GenerationCache(options.cacheCharacters ?? DEFAULT_CACHE_CHARACTERS)
     this.#queue = new CommitQueue({
       begin: () => this.#begin(),
       commit: (group) => this.#commit(group),
