@@ -88,6 +88,15 @@ describe('a hybrid clock', () => {
     expect(clock.next()).toBe(NOON)
   })
 
+  test('can be raised again after it was lowered in vain', () => {
+    const { clock } = clockAt(NOON, NOON + 60n * MINUTE)
+    clock.lower(NOON)
+    clock.raise(NOON + 60n * MINUTE)
+    expect(clock.next()).toBe(NOON + 60n * MINUTE + 1n)
+    clock.raise(NOON)
+    expect(clock.mark).toBe(NOON + 60n * MINUTE + 1n)
+  })
+
   test('mints strictly growing stamps, above all it observed, whatever the wall clock does', () => {
     const steps = fc.array(
       fc.oneof(
