@@ -1,5 +1,5 @@
 /** The main door: run a node in your own process. */
-export { type ErrorCode, SkerryError } from './core/errors.ts'
+export { type ErrorCode, SkerryError, skerryError } from './core/errors.ts'
 export type { Entry } from './core/entry.ts'
 export type { Env } from './core/env.ts'
 export type { State } from './state/state.ts'

@@ -32,6 +32,11 @@ export function stampOf(entry: Entry): bigint {
   return entry.created > entry.updated ? entry.created : entry.updated
 }
 
+/** Characters of path and data: what caches and pages count. */
+export function sizeOf({ path, data }: Entry): number {
+  return path.length + (data?.length ?? 0)
+}
+
 export function isTombstone(entry: Entry): boolean {
   return entry.data === null
 }

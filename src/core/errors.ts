@@ -157,6 +157,15 @@ const table = {
     status: 500,
     message: () => 'an error nobody foresaw; the log of the node has it',
   },
+  NODE_UNREACHABLE: {
+    status: 503,
+    message: (url: string, why: string) =>
+      `no node answers at ${excerpt(url)}: ${why}; start one, or name another with --url`,
+  },
+  DEMO_FAILED: {
+    status: 500,
+    message: (why: string) => `the demo did not show what it should: ${why}`,
+  },
   OPTION_UNKNOWN: {
     status: 400,
     message: (name: string) =>

@@ -72,4 +72,9 @@ export class HybridClock {
   lower(mark: bigint): void {
     if (mark < this.#last) this.#last = mark
   }
+
+  /** Takes the mark back up to `mark`, if what had lowered it came to nothing. */
+  raise(mark: bigint): void {
+    if (mark > this.#last) this.#last = mark
+  }
 }

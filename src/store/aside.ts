@@ -9,6 +9,9 @@ import { ASIDE_KEY_PATH, prefixRange } from './layout.ts'
 /** The longest wait in one go: clocks may be corrected meanwhile. */
 const MAX_WAIT_MS = 3_600_000
 
+/** How long a release that failed waits before it is tried again. */
+const RETRY_MS = 1000
+
 /** The most versions that are shown to readers in one request. */
 const RELEASE_BATCH = 1000
 
@@ -39,13 +42,19 @@ export class AsideShelf {
   follow(group: Group): void {
     for (const { entry, shown } of group.records.values()) {
       if (shown === undefined) continue
-      const stamp = stampOf(entry)
-      if (this.#soonest === undefined || stamp < this.#soonest) this.#wait(stamp)
+      this.#expect(stampOf(entry))
     }
+  }
+
+  /** Looks at the clock again, now that it was corrected. */
+  recheck(): void {
+    if (this.#soonest !== undefined) this.#wait(this.#soonest)
   }
 
   /** Releases what is due, and waits for what comes next. */
   async review(): Promise<void> {
+    // From here on follow() notes what is put aside meanwhile, which the scan may miss.
+    this.#soonest = undefined
     const range = { ...prefixRange('a'), limit: RELEASE_BATCH }
     const due: string[] = []
     let next: bigint | undefined
@@ -59,8 +68,7 @@ export class AsideShelf {
     if (this.#closed) return
     if (due.length > 0) await this.#release(due)
     if (due.length === RELEASE_BATCH) return this.review()
-    this.#soonest = undefined
-    if (next !== undefined) this.#wait(next)
+    if (next !== undefined) this.#expect(next)
   }
 
   /** The versions kept aside, soonest first. */
@@ -86,14 +94,22 @@ export class AsideShelf {
     this.#cancel?.()
   }
 
+  #expect(stamp: bigint): void {
+    if (this.#soonest === undefined || stamp < this.#soonest) this.#wait(stamp)
+  }
+
   #wait(stamp: bigint): void {
-    if (this.#closed) return
     this.#soonest = stamp
-    this.#cancel?.()
     const ms = Number((stamp - this.#clock.horizon()) / NS_PER_MS) + 1
-    this.#cancel = this.#env.setTimer(Math.min(Math.max(ms, 0), MAX_WAIT_MS), () => {
-      // A failed write leaves the versions aside; the next review finds them again.
-      this.review().catch(() => this.#wait(stamp))
+    this.#reviewIn(Math.min(Math.max(ms, 0), MAX_WAIT_MS))
+  }
+
+  #reviewIn(delayMs: number): void {
+    if (this.#closed) return
+    this.#cancel?.()
+    this.#cancel = this.#env.setTimer(delayMs, () => {
+      // A failed write leaves the versions aside; a later review finds them again.
+      this.review().catch(() => this.#reviewIn(RETRY_MS))
     })
   }
 }

@@ -1,36 +1,54 @@
-/** A cache of bounded size that drops what was used longest ago. */
-export class LruCache<Value> {
-  readonly #maxSize: number
-  readonly #items = new Map<string, { value: Value; size: number }>()
-  #size = 0
+/**
+ * A cache of bounded size that drops what has not been used for long: what is used moves to a young
+ * generation, and once that holds half of the bound, the old one is dropped and it takes its place.
+ *
+ * A single map in order of use would drop the very oldest, but finding it costs a Map's iterator a walk
+ * over all it has deleted.
+ */
+export class GenerationCache<Value> {
+  readonly #halfSize: number
+  #young = new Map<string, Item<Value>>()
+  #old = new Map<string, Item<Value>>()
+  #youngSize = 0
 
   /** @param maxSize the most that the sizes of all items may add up to */
   constructor(maxSize: number) {
-    this.#maxSize = maxSize
+    this.#halfSize = maxSize / 2
   }
 
   get(key: string): Value | undefined {
-    const item = this.#items.get(key)
-    if (item === undefined) return undefined
-    this.#items.delete(key)
-    this.#items.set(key, item)
-    return item.value
+    const young = this.#young.get(key)
+    if (young !== undefined) return young.value
+    const old = this.#old.get(key)
+    if (old !== undefined) this.set(key, old.value, old.size)
+    return old?.value
   }
 
+  /** Takes the value in, unless it alone would fill half of the cache. */
   set(key: string, value: Value, size: number): void {
-    this.delete(key)
-    this.#items.set(key, { value, size })
-    this.#size += size
-    for (const [oldest] of this.#items) {
-      if (this.#size <= this.#maxSize) return
-      this.delete(oldest)
+    this.#old.delete(key)
+    this.#youngSize -= this.#young.get(key)?.size ?? 0
+    if (size > this.#halfSize) {
+      this.#young.delete(key)
+      return
     }
+    if (this.#youngSize + size > this.#halfSize) {
+      this.#old = this.#young
+      this.#young = new Map()
+      this.#youngSize = 0
+      this.#old.delete(key)
+    }
+    this.#young.set(key, { value, size })
+    this.#youngSize += size
   }
 
-  delete(key: string): void {
-    const item = this.#items.get(key)
-    if (item === undefined) return
-    this.#items.delete(key)
-    this.#size -= item.size
+  /** How many items it holds. */
+  get count(): number {
+    return this.#young.size + this.#old.size
   }
+}
+
+interface Item<Value> {
+  readonly value: Value
+  readonly size: number
 }

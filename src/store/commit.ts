@@ -4,13 +4,19 @@ import type { Group } from './group.ts'
 /** The most requests that wait for the disk; more are refused. */
 const MAX_QUEUED = 100_000
 
-/** The most requests that one sync to the disk makes durable together. */
+/** The most requests, and characters of paths and data, that one sync makes durable together. */
 const MAX_GROUP = 1024
+const MAX_GROUP_CHARACTERS = 16 * 1024 * 1024
 
 interface Request {
   readonly run: (group: Group) => unknown
   readonly resolve: (result: never) => void
   readonly reject: (error: unknown) => void
+}
+
+interface Accepted {
+  readonly request: Request
+  readonly result: unknown
 }
 
 /** What the queue needs of its store. */
@@ -57,33 +63,37 @@ export class CommitQueue {
   async #drain(): Promise<void> {
     // Requests made in the same turn as the first one share its group.
     await Promise.resolve()
-    while (this.#waiting.length > 0) {
-      const requests = this.#waiting.splice(0, MAX_GROUP)
-      await this.#commit(requests)
-    }
+    while (this.#waiting.length > 0) await this.#commit()
     this.#draining = undefined
   }
 
-  async #commit(requests: readonly Request[]): Promise<void> {
+  async #commit(): Promise<void> {
     const group = this.#target.begin()
-    const settled: (() => void)[] = []
-    const accepted: Request[] = []
-    for (const request of requests) {
-      try {
-        const result = group.attempt(request.run)
-        settled.push(() => request.resolve(result as never))
-        accepted.push(request)
-      } catch (error) {
-        request.reject(error)
-      }
-    }
+    const accepted = this.#gather(group)
     try {
       if (!group.isEmpty) await this.#target.commit(group)
     } catch (error) {
       const failure = skerryErrorFrom(error, 'WRITE_FAILED', messageOf(error))
-      for (const request of accepted) request.reject(failure)
+      for (const { request } of accepted) request.reject(failure)
       return
     }
-    for (const settle of settled) settle()
+    for (const { request, result } of accepted) request.resolve(result as never)
+  }
+
+  /** Runs the requests that wait, as many as a group may hold; those that throw are answered. */
+  #gather(group: Group): Accepted[] {
+    const accepted: Accepted[] = []
+    let taken = 0
+    for (const request of this.#waiting) {
+      if (taken === MAX_GROUP || group.characters >= MAX_GROUP_CHARACTERS) break
+      taken++
+      try {
+        accepted.push({ request, result: group.attempt(request.run) })
+      } catch (error) {
+        request.reject(error)
+      }
+    }
+    this.#waiting.splice(0, taken)
+    return accepted
   }
 }

@@ -35,7 +35,7 @@ export class Digests {
   apply(group: Group): void {
     if (this.#digests.size === 0) return
     for (const [path, record] of group.records) {
-      const old = group.replaced.get(path)
+      const old = group.replaced(path)
       for (const [key, { digest }] of this.#digests) {
         if (!matches(key, path)) continue
         if (old !== undefined) digest.remove(old.entry)

@@ -1,21 +1,27 @@
-import type { Change, Commit } from './store.ts'
+import { sizeOf } from '../core/entry.ts'
+import { type Change, type Commit, type FeedPage, MAX_PAGE_CHARACTERS } from './store.ts'
 
 /** Bounds of the changes kept in memory for the links that are almost up to date. */
 const RECENT_CHANGES = 8192
 const RECENT_CHARACTERS = 16 * 1024 * 1024
 
+type Recent = FeedPage['changes'][number]
+
 /** Passes each commit on to its listeners, and remembers the newest changes. */
 export class Feed {
   readonly #listeners = new Set<(commit: Commit) => void>()
-  /** Consecutive in their sequence numbers. */
-  #recent: Change[] = []
-  #start = 0
-  #characters = 0
-  /** The newest sequence number published, or there before the store was opened. */
+  /** The change numbered `seq` lies at `seq % RECENT_CHANGES`. */
+  readonly #recent = new Array<Recent | undefined>(RECENT_CHANGES)
+  /** The newest remembered change of each path. */
+  readonly #newest = new Map<string, number>()
+  /** The oldest and the newest change remembered; none while the oldest is above the newest. */
+  #first: number
   #last: number
+  #characters = 0
 
-  /** @param seq the newest sequence number there is */
+  /** @param seq the newest sequence number when the store opened */
   constructor(seq: number) {
+    this.#first = seq + 1
     this.#last = seq
   }
 
@@ -27,34 +33,58 @@ export class Feed {
   publish(commit: Commit): void {
     // A version released from being kept aside has its old number: it is news to readers only.
     for (const change of commit.changes) if (change.seq > this.#last) this.#remember(change)
-    this.#last = commit.seq
-    for (const listener of this.#listeners) listener(commit)
+    for (const listener of [...this.#listeners]) {
+      if (this.#listeners.has(listener)) tell(listener, commit)
+    }
   }
 
-  /** The changes after `seq`, if memory still has all of them. */
-  after(seq: number, limit: number): readonly Change[] | undefined {
-    const first = this.#recent[this.#start]
-    if (first === undefined || first.seq > seq + 1) return undefined
-    const at = this.#start + seq + 1 - first.seq
-    return this.#recent.slice(at, at + limit)
+  /** A page of the changes after `seq`, if memory still has all of them; of each path its newest. */
+  after(seq: number, limit: number): FeedPage | undefined {
+    if (seq + 1 < this.#first) return undefined
+    const changes: Recent[] = []
+    let characters = 0
+    let upTo = seq
+    while (upTo < this.#last && changes.length < limit && characters < MAX_PAGE_CHARACTERS) {
+      const change = this.#recent[++upTo % RECENT_CHANGES]!
+      if (this.#newest.get(change.entry.path) !== upTo) continue
+      changes.push(change)
+      characters += sizeOf(change.entry)
+    }
+    return { changes, upTo }
   }
 
-  #remember(change: Change): void {
-    this.#recent.push(change)
-    this.#characters += sizeOf(change)
-    while (
-      this.#recent.length - this.#start > RECENT_CHANGES ||
-      this.#characters > RECENT_CHARACTERS
-    ) {
-      this.#characters -= sizeOf(this.#recent[this.#start++]!)
-    }
-    if (this.#start >= RECENT_CHANGES) {
-      this.#recent = this.#recent.slice(this.#start)
-      this.#start = 0
-    }
+  #remember({ seq, entry, from }: Change): void {
+    if (seq - this.#first === RECENT_CHANGES) this.#forgetOldest()
+    this.#last = seq
+    this.#recent[seq % RECENT_CHANGES] = { seq, entry, from }
+    this.#newest.set(entry.path, seq)
+    this.#characters += sizeOf(entry)
+    while (this.#characters > RECENT_CHARACTERS) this.#forgetOldest()
+  }
+
+  #forgetOldest(): void {
+    const slot = this.#first % RECENT_CHANGES
+    const { entry } = this.#recent[slot]!
+    this.#recent[slot] = undefined
+    if (this.#newest.get(entry.path) === this.#first) this.#newest.delete(entry.path)
+    this.#characters -= sizeOf(entry)
+    this.#first++
   }
 }
 
-function sizeOf({ entry }: Change): number {
-  return entry.path.length + (entry.data?.length ?? 0)
+/**
+ * A listener that throws is a fault of the program: it surfaces as an unhandled rejection, but the
+ * commit is durable all the same, and the other listeners are told of it.
+ */
+function tell(listener: (commit: Commit) => void, commit: Commit): void {
+  try {
+    listener(commit)
+  } catch (error) {
+    void surface(error)
+  }
+}
+
+/** Rejects with what was thrown; nobody is there to catch it. */
+async function surface(thrown: unknown): Promise<never> {
+  throw thrown
 }

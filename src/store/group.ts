@@ -1,4 +1,12 @@
-import { compareVersions, type Entry, type Hash, stampOf, tombstone } from '../core/entry.ts'
+import {
+  compareVersions,
+  type Entry,
+  type Hash,
+  sizeOf,
+  stampOf,
+  tombstone,
+} from '../core/entry.ts'
+import { skerryError } from '../core/errors.ts'
 import type { HybridClock } from '../core/hlc.ts'
 import { entryTuple, pack } from '../core/codec.ts'
 import { pathHash } from './digest.ts'
@@ -8,7 +16,6 @@ import {
   hashKey,
   type Held,
   heldKey,
-  isCheckpointKey,
   overruledKey,
   packHeld,
   seqKey,
@@ -16,10 +23,12 @@ import {
 } from './layout.ts'
 import type { Change, Write, Written } from './store.ts'
 
+/** How often a path is minted before the write is given up. */
+const MAX_MINTS = 1000
+
 /** What a group needs of its store. */
 export interface GroupContext {
   readonly nodeId: string
-  readonly epoch: string
   readonly clock: HybridClock
   readonly hash: Hash
   /** The durable record of a path. */
@@ -32,37 +41,44 @@ export interface GroupContext {
  */
 export class Group {
   readonly #context: GroupContext
+  /** What is durable at the paths looked at so far. */
+  readonly #durable = new Map<string, Held | undefined>()
   readonly #records = new Map<string, Held>()
-  readonly #replaced = new Map<string, Held>()
   readonly #changes: Change[] = []
   readonly #extraOps: EngineOp[] = []
   readonly #afterwards: (() => void)[] = []
-  #request = new Request()
+  /** How to take back what the request under way did: each path with what the group held there. */
+  #undo: [path: string, before: Held | undefined][] = []
   #seq: number
-  #epoch: string
+  #characters = 0
+  /** The clock's mark when the group began. */
+  readonly mark: bigint
 
   /** @param seq the newest durable sequence number */
   constructor(context: GroupContext, seq: number) {
     this.#context = context
     this.#seq = seq
-    this.#epoch = context.epoch
+    this.mark = context.clock.mark
   }
 
   /** Runs one request on the group; if it throws, the group is as it was before. */
   attempt<T>(request: (group: Group) => T): T {
-    this.#request = new Request()
     const seq = this.#seq
-    const epoch = this.#epoch
+    const ops = this.#extraOps.length
+    const afterwards = this.#afterwards.length
+    const changes = this.#changes.length
+    this.#undo = []
     try {
-      const result = request(this)
-      for (const [path, held] of this.#request.records) this.#records.set(path, held)
-      this.#changes.push(...this.#request.changes)
-      this.#extraOps.push(...this.#request.extraOps)
-      this.#afterwards.push(...this.#request.afterwards)
-      return result
+      return request(this)
     } catch (error) {
+      for (const [path, before] of this.#undo.reverse()) {
+        if (before === undefined) this.#records.delete(path)
+        else this.#records.set(path, before)
+      }
       this.#seq = seq
-      this.#epoch = epoch
+      this.#extraOps.length = ops
+      this.#afterwards.length = afterwards
+      this.#changes.length = changes
       throw error
     }
   }
@@ -70,11 +86,6 @@ export class Group {
   /** The newest sequence number, once the group is durable. */
   get seq(): number {
     return this.#seq
-  }
-
-  /** The store's epoch, once the group is durable. */
-  get epoch(): string {
-    return this.#epoch
   }
 
   get changes(): readonly Change[] {
@@ -86,20 +97,36 @@ export class Group {
     return this.#records
   }
 
-  /** The durable record that {@link ops} found in the place of each of them. */
-  get replaced(): ReadonlyMap<string, Held> {
-    return this.#replaced
+  /** Characters of paths and data that the group has taken in. */
+  get characters(): number {
+    return this.#characters
   }
 
   get isEmpty(): boolean {
     return this.#records.size === 0 && this.#extraOps.length === 0
   }
 
+  /** The record that the group found in the place of one of {@link records}. */
+  replaced(path: string): Held | undefined {
+    return this.#durable.get(path)
+  }
+
+  /** The newest record of a path, durable or of this group. */
+  held(path: string): Held | undefined {
+    const staged = this.#records.get(path)
+    if (staged !== undefined) return staged
+    const known = this.#durable.get(path)
+    if (known !== undefined || this.#durable.has(path)) return known
+    const durable = this.#context.held(path)
+    this.#durable.set(path, durable)
+    return durable
+  }
+
   /** A local write, stamped above everything that this node has seen. */
   write({ path, decide }: Write): Written {
     const minted = typeof path === 'string' ? undefined : this.#mint(path)
     const at = minted?.path ?? (path as string)
-    const held = this.#held(at)
+    const held = this.held(at)
     const seen = visible(held)
     const data = decide(seen)
     if (data === undefined || (data === null && seen === undefined)) {
@@ -108,65 +135,70 @@ export class Group {
     const next = minted?.stamp ?? this.#context.clock.next()
     const floor = held === undefined ? 0n : stampOf(held.entry)
     // Only a version stamped too far ahead can be above the clock: land on it, and be seen at once.
-    const stamp = next > floor ? next : floor + 1n
-    const entry = this.#version(at, seen, data, stamp)
-    this.#put(stamp === next ? entry : { ...entry, overrules: true }, '')
+    const overrules = floor >= next
+    const version = this.#version(at, seen, data, overrules ? floor + 1n : next)
+    const entry: Entry = overrules ? { ...version, overrules } : version
+    this.#put(entry, '', held)
     return { entry, changed: true }
   }
 
   /** Merges a version from a peer: the newest one wins. True if it is news here. */
   merge(entry: Entry, from: string): boolean {
-    const held = this.#held(entry.path)
+    const held = this.held(entry.path)
     if (held !== undefined && compareVersions(entry, held.entry, this.#context.hash) <= 0) {
       return false
     }
     const stamp = stampOf(entry)
     if (this.#context.clock.isAhead(stamp) && entry.overrules !== true) {
-      this.#put(entry, from, visible(held) ?? null)
+      this.#put(entry, from, held, visible(held) ?? null)
     } else {
       this.#context.clock.observe(stamp)
-      this.#put(entry, from)
+      this.#put(entry, from, held)
     }
     return true
   }
 
   /** Shows readers a version that was kept aside, if its time has come. */
   release(path: string): void {
-    const held = this.#held(path)
+    const held = this.held(path)
     if (held?.shown === undefined) return
     const stamp = stampOf(held.entry)
     if (this.#context.clock.isAhead(stamp)) return
     this.#context.clock.observe(stamp)
-    this.#record({ entry: held.entry, seq: held.seq, from: held.from })
+    this.#record({ entry: held.entry, seq: held.seq, from: held.from }, held)
   }
 
-  /** Gives a version of this node's own a new stamp, if it is still the newest of its path. */
-  restamp(version: Entry): void {
-    const held = this.#held(version.path)
-    if (held === undefined) return
-    if (compareVersions(held.entry, version, this.#context.hash) !== 0) return
+  /** Gives the newest version of a path a new stamp, lower than the one it has. */
+  restamp(held: Held): void {
+    const { path, created, updated, origin, data } = held.entry
     const stamp = this.#context.clock.next()
-    const { path, origin, data } = version
-    const first = version.created >= version.updated
-    if (data === null) this.#put(tombstone(path, stamp, origin), '')
-    else if (first) this.#put({ path, created: stamp, updated: 0n, origin, data }, '')
-    else this.#put({ path, created: version.created, updated: stamp, origin, data }, '')
+    if (data === null) return this.#put(tombstone(path, stamp, origin), '', held)
+    const overwritten = updated > created
+    const entry = {
+      path,
+      created: created < stamp ? created : stamp,
+      updated: overwritten ? stamp : 0n,
+      origin,
+      data,
+    }
+    this.#put(overwritten ? entry : { ...entry, created: stamp }, '', held)
   }
 
   /** Adds a step of bookkeeping to the atomic write. */
   keep(op: EngineOp): void {
-    this.#request.extraOps.push(op)
+    this.#extraOps.push(op)
   }
 
-  /** Begins a new history: checkpoints that earlier requests of the group kept are taken back. */
-  renew(epoch: string): void {
-    this.#epoch = epoch
-    for (const { key } of this.#extraOps) if (isCheckpointKey(key)) this.keep({ key })
+  /** The keys of bookkeeping that begin with `prefix` and are to be put. */
+  kept(prefix: string): string[] {
+    return this.#extraOps
+      .filter(({ key, value }) => value !== undefined && key.startsWith(prefix))
+      .map(({ key }) => key)
   }
 
   /** Has `action` run once the group is durable, before anybody is told of it. */
   afterwards(action: () => void): void {
-    this.#request.afterwards.push(action)
+    this.#afterwards.push(action)
   }
 
   /** Runs what was to be done afterwards. */
@@ -178,8 +210,7 @@ export class Group {
   ops(): EngineOp[] {
     const ops: EngineOp[] = [...this.#extraOps]
     for (const [path, held] of this.#records) {
-      const old = this.#context.held(path)
-      if (old !== undefined) this.#replaced.set(path, old)
+      const old = this.#durable.get(path)
       ops.push({ key: heldKey(path), value: packHeld(held) })
       if (old === undefined) {
         ops.push({ key: hashKey(pathHash(path, this.#context.hash), path), value: NOTHING })
@@ -196,11 +227,12 @@ export class Group {
 
   /** A stamp and the path made from it, such that nothing is there yet. */
   #mint(path: (stamp: bigint) => string): { path: string; stamp: bigint } {
-    for (;;) {
+    for (let tries = 0; tries < MAX_MINTS; tries++) {
       const stamp = this.#context.clock.next()
       const minted = path(stamp)
-      if (this.#held(minted) === undefined) return { path: minted, stamp }
+      if (this.held(minted) === undefined) return { path: minted, stamp }
     }
+    throw skerryError('WRITE_FAILED', `${MAX_MINTS} paths were minted, and each was taken`)
   }
 
   #version(path: string, seen: Entry | undefined, data: string | null, stamp: bigint): Entry {
@@ -210,35 +242,23 @@ export class Group {
     return { path, created: seen.created, updated: stamp, origin, data }
   }
 
-  #held(path: string): Held | undefined {
-    return this.#request.records.get(path) ?? this.#records.get(path) ?? this.#context.held(path)
-  }
-
   /** Takes the entry as the newest version of its path, under the next sequence number. */
-  #put(entry: Entry, from: string, shown?: Entry | null): void {
-    const old = this.#held(entry.path)
-    if (old?.shown !== undefined) {
+  #put(entry: Entry, from: string, old: Held | undefined, shown?: Entry | null): void {
+    if (old?.shown !== undefined && entry.overrules === true) {
       const key = overruledKey(stampOf(old.entry), old.entry.path)
       this.keep({ key, value: pack(entryTuple(old.entry)) })
     }
     const record = { entry, seq: ++this.#seq, from }
-    this.#record(shown === undefined ? record : { ...record, shown })
+    this.#record(shown === undefined ? record : { ...record, shown }, old)
   }
 
-  #record(held: Held): void {
+  #record(held: Held, old: Held | undefined): void {
     const { entry, seq, from } = held
-    const before = visible(this.#held(entry.path))
-    this.#request.records.set(entry.path, held)
-    this.#request.changes.push({ seq, entry, before, after: visible(held), from })
+    this.#undo.push([entry.path, this.#records.get(entry.path)])
+    this.#records.set(entry.path, held)
+    this.#changes.push({ seq, entry, before: visible(old), after: visible(held), from })
+    this.#characters += sizeOf(entry)
   }
-}
-
-/** What the request now under way has staged. */
-class Request {
-  readonly records = new Map<string, Held>()
-  readonly changes: Change[] = []
-  readonly extraOps: EngineOp[] = []
-  readonly afterwards: (() => void)[] = []
 }
 
 const NOTHING = new Uint8Array(0)

@@ -40,9 +40,12 @@ export function renewed(env: Env, identity: Identity, firstSeq: number): Identit
  * A peer may name only what this store once made durable: if it is not there, the store was rewound.
  */
 export function inHistory(identity: Identity, seq: number, position: Position): boolean {
-  const at = identity.runs.findIndex((run) => run.id === position.run)
-  if (at === -1 || position.epoch !== identity.epoch) return false
-  const next = identity.runs[at + 1]
+  const { epoch, runs } = identity
+  if (position.epoch !== epoch) return false
+  const at = runs.findIndex((run) => run.id === position.run)
+  // Of runs too old to be kept only this is known: they ended before the oldest one kept began.
+  if (at === -1) return runs.length === RUNS_KEPT && position.seq < runs[0]!.firstSeq
+  const next = runs[at + 1]
   return position.seq <= (next ? next.firstSeq - 1 : seq)
 }
 

@@ -105,10 +105,6 @@ export function checkpointKey(peer: string, key: string): string {
   return `c${peer} ${key}`
 }
 
-export function isCheckpointKey(key: string): boolean {
-  return key.startsWith('c')
-}
-
 export function acknowledgementKey(peer: string, key: string): string {
   return `k${peer} ${key}`
 }

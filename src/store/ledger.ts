@@ -1,4 +1,5 @@
 import { pack, readCount, readText, readTuple, unpack } from '../core/codec.ts'
+import { matches } from '../core/path.ts'
 import type { Engine, EngineOp } from './engine.ts'
 import { acknowledgementKey, checkpointKey, peerAndKey, prefixRange } from './layout.ts'
 import type { Acknowledgement, Checkpoint, Position } from './store.ts'
@@ -29,9 +30,12 @@ export class Ledger {
     return this.#acknowledged.get(acknowledgementKey(peer, key)) ?? 0
   }
 
-  /** The highest sequence number that any peer acknowledged. */
-  highestAcknowledged(): number {
-    return Math.max(0, ...this.#acknowledged.values())
+  /** True if any peer acknowledged the change of that number at the path. */
+  isAcknowledged(path: string, seq: number): boolean {
+    for (const [key, acknowledged] of this.#acknowledged) {
+      if (acknowledged >= seq && matches(peerAndKey(key)[1], path)) return true
+    }
+    return false
   }
 
   /** Takes checkpoints over, once the ops for them are durable. */
@@ -53,9 +57,9 @@ export class Ledger {
     return new Set(keys.map((key) => peerAndKey(key)[0]))
   }
 
-  /** The ops that forget every checkpoint. */
-  clearing(): EngineOp[] {
-    return [...this.#checkpoints.keys()].map((key) => ({ key }))
+  /** The keys under which the engine holds checkpoints. */
+  checkpointKeys(): Iterable<string> {
+    return this.#checkpoints.keys()
   }
 
   clearCheckpoints(): void {

@@ -1,13 +1,15 @@
 import { pack } from '../core/codec.ts'
-import { type Entry, stampOf } from '../core/entry.ts'
+import { type Entry, sizeOf, stampOf } from '../core/entry.ts'
 import type { Env } from '../core/env.ts'
 import { DEFAULT_MAX_CLOCK_DRIFT_MS, HybridClock } from '../core/hlc.ts'
 import { isGlob, matches } from '../core/path.ts'
 import { AsideShelf } from './aside.ts'
-import { LruCache } from './cache.ts'
+import { GenerationCache } from './cache.ts'
+import { ClosableEngine } from './closable.ts'
 import { CommitQueue } from './commit.ts'
 import type { Digest } from './digest.ts'
 import { Digests } from './digests.ts'
+import { DriftSurvey } from './drift.ts'
 import type { Engine } from './engine.ts'
 import { Feed } from './feed.ts'
 import { Group } from './group.ts'
@@ -36,12 +38,12 @@ export interface LocalStoreOptions {
 /** A store on an engine that one process owns: in memory or embedded on the disk. */
 export class LocalStore implements port.Store {
   readonly #env: Env
-  readonly #engine: Engine
+  readonly #engine: ClosableEngine
   readonly #clock: HybridClock
   readonly #ledger: Ledger
   readonly #feed: Feed
   readonly #digests: Digests
-  readonly #cache: LruCache<layout.Held>
+  readonly #cache: GenerationCache<layout.Held>
   readonly #queue: CommitQueue
   readonly #aside: AsideShelf
   #identity: Identity
@@ -57,29 +59,34 @@ export class LocalStore implements port.Store {
     env: Env,
     options: LocalStoreOptions = {},
   ): Promise<LocalStore> {
-    const opened = await openStore(engine, env, options.nodeId)
-    const store = new LocalStore(engine, env, options, opened)
-    await store.#aside.review()
-    return store
+    try {
+      const opened = await openStore(engine, env, options.nodeId)
+      const store = new LocalStore(engine, env, options, opened)
+      await store.#aside.review()
+      return store
+    } catch (error) {
+      await engine.close()
+      throw error
+    }
   }
 
   /** Use {@link LocalStore.open}. */
   constructor(engine: Engine, env: Env, options: LocalStoreOptions, opened: Opened) {
     this.#env = env
-    this.#engine = engine
+    this.#engine = new ClosableEngine(engine)
     this.#identity = opened.identity
     this.#ledger = opened.ledger
     this.#seq = opened.seq
     this.#feed = new Feed(opened.seq)
     const drift = options.maxClockDriftMs ?? DEFAULT_MAX_CLOCK_DRIFT_MS
     this.#clock = new HybridClock(() => env.now(), opened.mark, drift)
-    this.#digests = new Digests(engine, env.hash)
-    this.#cache = new LruCache(options.cacheCharacters ?? DEFAULT_CACHE_CHARACTERS)
+    this.#digests = new Digests(this.#engine, env.hash)
+    this.#cache = new GenerationCache(options.cacheCharacters ?? DEFAULT_CACHE_CHARACTERS)
     this.#queue = new CommitQueue({
       begin: () => this.#begin(),
       commit: (group) => this.#commit(group),
     })
-    this.#aside = new AsideShelf(env, engine, this.#clock, (paths) =>
+    this.#aside = new AsideShelf(env, this.#engine, this.#clock, (paths) =>
       this.#queue.submit((group) => paths.forEach((path) => group.release(path))),
     )
   }
@@ -137,7 +144,8 @@ export class LocalStore implements port.Store {
     return this.#queue.submit((group) => {
       let news = 0
       for (const entry of entries) if (group.merge(entry, peer)) news++
-      this.#keepCheckpoints(group, checkpoints)
+      for (const checkpoint of checkpoints) group.keep(checkpointOp(checkpoint))
+      group.afterwards(() => this.#ledger.setCheckpoints(checkpoints))
       return news
     })
   }
@@ -147,8 +155,9 @@ export class LocalStore implements port.Store {
   }
 
   async changesAfter(seq: number, limit: number): Promise<port.FeedPage> {
+    this.#engine.assertOpen()
     const recent = this.#feed.after(seq, limit)
-    if (recent !== undefined) return { changes: recent, upTo: recent.at(-1)?.seq ?? seq }
+    if (recent !== undefined) return recent
     const newest = this.#seq
     const changes: layout.Held[] = []
     const range = { from: layout.seqKey(seq + 1), to: layout.seqKey(newest + 1), limit }
@@ -170,7 +179,8 @@ export class LocalStore implements port.Store {
     return { changes, upTo: newest }
   }
 
-  digest(key: string): Promise<Digest> {
+  async digest(key: string): Promise<Digest> {
+    this.#engine.assertOpen()
     return this.#digests.of(key)
   }
 
@@ -197,7 +207,10 @@ export class LocalStore implements port.Store {
   }
 
   saveCheckpoints(checkpoints: readonly port.Checkpoint[]): Promise<void> {
-    return this.#queue.submit((group) => this.#keepCheckpoints(group, checkpoints))
+    return this.#queue.submit((group) => {
+      for (const checkpoint of checkpoints) group.keep(checkpointOp(checkpoint))
+      group.afterwards(() => this.#ledger.setCheckpoints(checkpoints))
+    })
   }
 
   acknowledged(peer: string, key: string): number {
@@ -225,18 +238,23 @@ export class LocalStore implements port.Store {
 
   correctClock(offsetNs: bigint): void {
     this.#clock.correct(offsetNs)
+    this.#aside.recheck()
   }
 
   async restamp(): Promise<number> {
     if (!this.#clock.isAhead(this.#clock.mark)) return 0
-    const { versions, highest } = await this.#stampedAhead()
-    return this.#queue.submit((group) => {
-      this.#clock.lower(highest)
-      for (const version of versions) group.restamp(version)
-      // A peer may have merged what it had no time to acknowledge: only a full repair is sure.
-      if (versions.length > 0) this.#renew(group)
-      return versions.length
+    const survey = new DriftSurvey(this.#clock)
+    const stop = this.#feed.watch(({ changes }) => {
+      for (const { entry } of changes) survey.note(entry)
     })
+    try {
+      for await (const chunk of this.#engine.scan(layout.prefixRange('e'))) {
+        for (const [, value] of chunk) survey.note(layout.unpackHeld(value).entry)
+      }
+      return await this.#queue.submit((group) => this.#restamp(group, survey))
+    } finally {
+      stop()
+    }
   }
 
   async aside(limit: number): Promise<Entry[]> {
@@ -254,35 +272,27 @@ export class LocalStore implements port.Store {
     await this.#engine.close()
   }
 
-  /** This node's own versions ahead of the clock that no peer has, by stamp; and the highest stamp not ahead. */
-  async #stampedAhead(): Promise<{ versions: Entry[]; highest: bigint }> {
-    const acknowledged = this.#ledger.highestAcknowledged()
-    const versions: Entry[] = []
-    let highest = 0n
-    for await (const chunk of this.#engine.scan(layout.prefixRange('e'))) {
-      for (const [, value] of chunk) {
-        const { entry, seq } = layout.unpackHeld(value)
-        const stamp = stampOf(entry)
-        if (!this.#clock.isAhead(stamp)) highest = stamp > highest ? stamp : highest
-        else if (entry.origin === this.nodeId && seq > acknowledged) versions.push(entry)
-      }
-    }
-    versions.sort((a, b) => (stampOf(a) < stampOf(b) ? -1 : 1))
-    return { versions, highest }
-  }
-
-  /** Keeps checkpoints, unless a new history has begun since they were made. */
-  #keepCheckpoints(group: Group, checkpoints: readonly port.Checkpoint[]): void {
-    const kept = checkpoints.filter(({ ownEpoch }) => ownEpoch === group.epoch)
-    for (const checkpoint of kept) group.keep(checkpointOp(checkpoint))
-    group.afterwards(() => this.#ledger.setCheckpoints(kept))
+  #restamp(group: Group, survey: DriftSurvey): number {
+    for (const { entry } of group.records.values()) survey.note(entry)
+    const ahead = [...survey.ahead].flatMap((path) => group.held(path) ?? [])
+    const own = ahead.filter(
+      ({ entry, seq }) =>
+        entry.origin === this.nodeId &&
+        this.#clock.isAhead(stampOf(entry)) &&
+        !this.#ledger.isAcknowledged(entry.path, seq),
+    )
+    own.sort((a, b) => (stampOf(a.entry) < stampOf(b.entry) ? -1 : 1))
+    this.#clock.lower(survey.highest)
+    for (const held of own) group.restamp(held)
+    // A peer may have merged what it had no time to acknowledge: only a full repair is sure.
+    if (own.length > 0) this.#renew(group)
+    return own.length
   }
 
   #renew(group: Group): void {
     const identity = renewed(this.#env, this.#identity, group.seq + 1)
-    group.renew(identity.epoch)
     group.keep({ key: layout.IDENTITY_KEY, value: packIdentity(identity) })
-    for (const op of this.#ledger.clearing()) group.keep(op)
+    for (const key of [...this.#ledger.checkpointKeys(), ...group.kept('c')]) group.keep({ key })
     group.afterwards(() => {
       this.#identity = identity
       this.#ledger.clearCheckpoints()
@@ -290,6 +300,7 @@ export class LocalStore implements port.Store {
   }
 
   #held(path: string): layout.Held | undefined {
+    this.#engine.assertOpen()
     const cached = this.#cache.get(path)
     if (cached !== undefined) return cached
     const bytes = this.#engine.get(layout.heldKey(path))
@@ -304,10 +315,9 @@ export class LocalStore implements port.Store {
   }
 
   #begin(): Group {
-    const { nodeId, epoch } = this
+    const { nodeId } = this
     const context = {
       nodeId,
-      epoch,
       clock: this.#clock,
       hash: this.#env.hash,
       held: (path: string) => this.#held(path),
@@ -315,10 +325,16 @@ export class LocalStore implements port.Store {
     return new Group(context, this.#seq)
   }
 
-  #commit(group: Group): Promise<void> {
-    const ops = group.ops()
-    ops.push({ key: layout.CLOCK_KEY, value: pack([group.seq, this.#clock.mark]) })
-    return this.#engine.write(ops, () => this.#publish(group))
+  async #commit(group: Group): Promise<void> {
+    try {
+      const ops = group.ops()
+      ops.push({ key: layout.CLOCK_KEY, value: pack([group.seq, this.#clock.mark]) })
+      await this.#engine.write(ops, () => this.#publish(group))
+    } catch (error) {
+      // A restamp that failed had lowered it.
+      this.#clock.raise(group.mark)
+      throw error
+    }
   }
 
   #publish(group: Group): void {
@@ -329,8 +345,4 @@ export class LocalStore implements port.Store {
     this.#aside.follow(group)
     if (group.changes.length > 0) this.#feed.publish({ changes: group.changes, seq: this.#seq })
   }
-}
-
-function sizeOf({ path, data }: Entry): number {
-  return path.length + (data?.length ?? 0)
 }

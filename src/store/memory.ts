@@ -55,9 +55,11 @@ async function* chunks(
   let left = limit
   let next = from
   while (left > 0) {
-    const chunk = tree.getRange(next, to, false, Math.min(left, SCAN_CHUNK))
+    const most = Math.min(left, SCAN_CHUNK)
+    // The tree stops once it has found more than it was asked for.
+    const chunk = tree.getRange(next, to, false, most - 1)
     if (chunk.length > 0) yield chunk
-    if (chunk.length < SCAN_CHUNK) return
+    if (chunk.length < most) return
     left -= chunk.length
     next = `${chunk.at(-1)![0]}\0`
   }

@@ -5,7 +5,7 @@ import { skerryError } from '../core/errors.ts'
 import type { Engine } from './engine.ts'
 import { type Identity, newIdentity, packIdentity, startRun, unpackIdentity } from './identity.ts'
 import { Ledger } from './ledger.ts'
-import { CLOCK_KEY, FORMAT, FORMAT_KEY, IDENTITY_KEY } from './layout.ts'
+import { CLOCK_KEY, FORMAT, FORMAT_KEY, IDENTITY_KEY, prefixRange } from './layout.ts'
 
 /** What a store finds when it opens. */
 export interface Opened {
@@ -27,6 +27,7 @@ export async function openStore(
     throw skerryError('OPTION_INVALID', 'id', nodeId, 'use 1 to 64 of A-Z a-z 0-9 _ . -')
   }
   const format = engine.get(FORMAT_KEY)
+  if (format === undefined) await assertEmpty(engine)
   const found = format === undefined ? FORMAT : readCount(unpack(format), 'format')
   if (found > FORMAT) throw skerryError('DATA_DIR_NEWER', found, FORMAT)
 
@@ -40,6 +41,13 @@ export async function openStore(
     { key: IDENTITY_KEY, value: packIdentity(identity) },
   ])
   return { identity, seq, mark, ledger: await Ledger.load(engine) }
+}
+
+/** What has no format was not written by a store: leave it alone. */
+async function assertEmpty(engine: Engine): Promise<void> {
+  for await (const chunk of engine.scan({ ...prefixRange(''), limit: 1 })) {
+    if (chunk.length > 0) throw skerryError('CODEC_INVALID', 'what lies there is not a store')
+  }
 }
 
 function readClock(bytes: Uint8Array | undefined): { seq: number; mark: bigint } {

@@ -93,8 +93,7 @@ export class Link {
 
   /** Ends the link once what it learnt is kept. */
   async stop(): Promise<void> {
-    // A failing disk must not keep the node from stopping: what it didn't take is learnt again.
-    await this.#session?.saveProgress().catch(() => undefined)
+    await this.#session?.saveProgress()
     this.close(skerryError('LINK_CLOSED', 'the node is stopping'))
   }
 

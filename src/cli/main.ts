@@ -1,0 +1,30 @@
+#!/usr/bin/env node
+import { Command } from 'commander'
+import { createRequire } from 'node:module'
+import { fileURLToPath } from 'node:url'
+import { addDemo } from './demo.ts'
+import { failureOf } from './failure.ts'
+import { addServe } from './serve.ts'
+import { addStatus } from './status.ts'
+
+/** A command's own file adds it; settings made before are passed on to it. */
+function commandLine(): Command {
+  const { version } = createRequire(import.meta.url)('skerry/package.json') as { version: string }
+  const program = new Command('skerry')
+    .description('Keeps JSON state alive and in step across machines that come and go.')
+    .version(version)
+    .exitOverride()
+    .configureOutput({ outputError: () => undefined })
+  addServe(program)
+  addDemo(program, fileURLToPath(import.meta.url))
+  addStatus(program)
+  return program
+}
+
+try {
+  await commandLine().parseAsync()
+} catch (thrown) {
+  const { exitCode, line } = failureOf(thrown)
+  if (line !== undefined) process.stderr.write(`${line}\n`)
+  process.exitCode = exitCode
+}

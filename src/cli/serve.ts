@@ -1,0 +1,88 @@
+import { type Command, Option } from 'commander'
+import { type Logger, destination, pino } from 'pino'
+import { SkerryError, createServer } from '../index.ts'
+import { type Setting, type Settings, settings } from './schema.ts'
+import { type Flags, flagOf, resolveSettings } from './settings.ts'
+import { stopRequest } from './stop.ts'
+
+/** A stop may take this long; what is acknowledged is on disk already. */
+const STOP_LIMIT_MS = 10_000
+
+export function addServe(program: Command): void {
+  const command = program
+    .command('serve')
+    .description('run a node')
+    .option('--config <file>', 'JSON file with options by name, as in docs/config.schema.json')
+  for (const setting of settings) command.addOption(optionOf(setting))
+  command.action((flags: Flags) => serve(resolveSettings(flags, process.env)))
+}
+
+function optionOf({ name, type, value, description, fallback }: Setting): Option {
+  const about = fallback === undefined ? description : `${description} (default: ${fallback})`
+  const option = new Option(value === undefined ? flagOf(name) : `${flagOf(name)} ${value}`, about)
+  if (type !== 'strings') return option
+  return option.argParser((text, before: readonly string[] | undefined) => [
+    ...(before ?? []),
+    text,
+  ])
+}
+
+/** Runs a node until it is told to stop. */
+async function serve(settings: Settings): Promise<void> {
+  const logger = stderrLogger(settings.logLevel)
+  const stop = stopRequest()
+  void stop.then((reason) => {
+    logger.info({ reason }, 'stopping')
+    setTimeout(() => giveUp(logger), STOP_LIMIT_MS).unref()
+  })
+  const server = await createServer({ ...nodeOptions(settings), logger }).catch(nameKey)
+  try {
+    await server.listen()
+    announce(settings, server)
+    logger.info({ url: server.url, id: server.id }, 'serving')
+    await stop
+  } finally {
+    await server.close()
+  }
+  logger.info({}, 'stopped')
+}
+
+/** Only keys are checked as paths before a node is made. */
+function nameKey(thrown: unknown): never {
+  if (!(thrown instanceof SkerryError) || !thrown.code.startsWith('SKERRY_PATH_')) throw thrown
+  throw new SkerryError('SKERRY_OPTION_INVALID', thrown.status, `option 'key': ${thrown.message}`)
+}
+
+function nodeOptions(settings: Settings) {
+  const { host, port, data, memory, id, leader, insecure, ...rest } = settings
+  const { key, peer, allowedOrigin, maxClockDriftMs, bodyLimitBytes } = rest
+  const plain = { host, port, data, memory, id, leader, insecure, maxClockDriftMs, bodyLimitBytes }
+  const lists = { keys: key, peers: peer, allowedOrigins: allowedOrigin }
+  // Given as undefined, an option of a node has its default.
+  return { ...plain, ...lists }
+}
+
+function announce(
+  { json, memory, data }: Settings,
+  { url, id }: { url: string; id: string },
+): void {
+  const place = memory === true ? 'data in memory only' : `data in ${data}`
+  const line =
+    json === true
+      ? JSON.stringify({ event: 'listening', url, id, pid: process.pid })
+      : `Node ${id} serves ${url}, ${place}. Ctrl-C stops it.`
+  process.stdout.write(`${line}\n`)
+}
+
+/** stdout belongs to what the command has to say, stderr to the log. */
+function stderrLogger(level: string): Logger {
+  const stderr = destination({ dest: process.stderr.fd, sync: true })
+  // That nobody reads the log any more is no reason to stop serving.
+  stderr.on('error', () => undefined)
+  return pino({ level }, stderr)
+}
+
+function giveUp(logger: Logger): void {
+  logger.warn({ limitMs: STOP_LIMIT_MS }, 'stopped before everything in flight was done')
+  process.exit(0)
+}
