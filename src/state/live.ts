@@ -49,8 +49,8 @@ export class Live {
   close(): void {
     this.#unwatch()
     for (const view of [...this.#byPath.values(), ...this.#byGlob.values()]) {
-      view.end('stopped')
       this.#drop(view)
+      view.end('stopped')
     }
   }
 
@@ -65,13 +65,10 @@ export class Live {
     })
     this.#views(pattern).set(pattern, view)
     // The view follows the feed from this very turn on, and the listing shows this turn or a later one.
-    this.#store.list(pattern).then(
-      (listing) => view.fill(listing),
-      () => {
-        view.end('failed')
-        this.#drop(view)
-      },
-    )
+    this.#store
+      .list(pattern)
+      .then((listing) => view.fill(listing))
+      .catch(() => this.#fail(view))
     return view
   }
 
@@ -88,7 +85,8 @@ export class Live {
   #drop(view: View): void {
     this.#lingering.get(view)?.()
     this.#lingering.delete(view)
-    this.#views(view.pattern).delete(view.pattern)
+    const views = this.#views(view.pattern)
+    if (views.get(view.pattern) === view) views.delete(view.pattern)
   }
 
   #commit({ changes, seq }: Commit): void {
@@ -107,7 +105,19 @@ export class Live {
       if (exact !== undefined) note(exact)
       for (const [glob, view] of this.#byGlob) if (matches(glob, path)) note(view)
     }
-    for (const [view, noted] of touched) view.change(seq, noted)
+    for (const [view, noted] of touched) {
+      try {
+        view.change(seq, noted)
+      } catch {
+        this.#fail(view)
+      }
+    }
+  }
+
+  /** Gives up a view that can't be read or put together, too large perhaps; never the write that showed it. */
+  #fail(view: View): void {
+    this.#drop(view)
+    view.end('failed')
   }
 
   /** Nanoseconds at which the version came up, or just above the last one, and then who says so. */

@@ -12,16 +12,16 @@ export interface Frame {
   readonly text: string
 }
 
-/** Why a subscription ended: its subscriber stayed stuck, the node stops, or reading failed. */
+/** Why a subscription ended: its subscriber stayed stuck, the node stops, or reading or sending failed. */
 export type EndReason = 'stuck' | 'stopped' | 'failed'
 
-/** Who watches a path or glob. Its methods must not throw. */
+/** Who watches a path or glob. */
 export interface Subscriber {
-  /** Takes a frame and keeps it until it can go out. */
+  /** Takes a frame and keeps it until it can go out. Throwing ends the subscription as failed. */
   frame(frame: Frame): void
   /** Bytes taken that have not gone out yet. */
   readonly bufferedBytes: number
-  /** Nothing comes any more. Not called after `Subscription.close`. */
+  /** Nothing comes any more. Not called after `Subscription.close`; must not throw. */
   ended(reason: EndReason): void
 }
 
@@ -51,19 +51,24 @@ export class Subscription {
     if (this.#behind || this.#closed) return
     const { bufferedBytes } = this.#subscriber
     if (bufferedBytes <= MAX_BUFFERED_BYTES) {
-      this.#subscriber.frame(frame)
+      this.#send(() => frame)
     } else {
       this.#behind = true
       this.#watchOver(bufferedBytes)
     }
   }
 
+  /** Passes the whole on, as of now. */
+  catchUp(): void {
+    if (!this.#closed) this.#send(() => this.#view.snapshot())
+  }
+
   /** The subscriber calls this when all it took has gone out. */
   drained(): void {
-    if (!this.#behind || this.#closed) return
+    if (!this.#behind) return
     this.#behind = false
     this.#cancel()
-    this.#subscriber.frame(this.#view.snapshot())
+    this.catchUp()
   }
 
   /** Ends it: the subscriber hears no more. */
@@ -79,6 +84,15 @@ export class Subscription {
     if (this.#closed) return
     this.close()
     this.#subscriber.ended(reason)
+  }
+
+  /** Whatever goes wrong here concerns this subscriber, never the write that is being told of. */
+  #send(make: () => Frame): void {
+    try {
+      this.#subscriber.frame(make())
+    } catch {
+      this.end('failed')
+    }
   }
 
   #watchOver(bufferedBytes: number): void {

@@ -57,7 +57,7 @@ export class View implements SubscribedView {
       ? new ListContents([...seen.values()])
       : new EntryContents(seen.get(this.pattern))
     this.#version = this.#host.nextVersion()
-    for (const subscription of this.#subscriptions) subscription.deliver(this.snapshot())
+    for (const subscription of this.#subscriptions) subscription.catchUp()
   }
 
   /** Takes what a commit changed within the pattern. */
@@ -84,8 +84,7 @@ export class View implements SubscribedView {
    */
   join(subscription: Subscription, version: string | undefined): void {
     this.#subscriptions.add(subscription)
-    if (this.#contents === undefined || version === this.#version) return
-    subscription.deliver(this.snapshot())
+    if (this.#contents !== undefined && version !== this.#version) subscription.catchUp()
   }
 
   leave(subscription: Subscription): void {

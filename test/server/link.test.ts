@@ -70,7 +70,7 @@ test('a dial that comes to nothing says why', async () => {
   const dial = (url: string) => socketTransport.dial(url)
   const node = await runningNode()
   const unreachable = { code: 'SKERRY_PEER_UNREACHABLE' }
-  await expect(dial(`${node.url}/elsewhere`)).rejects.toMatchObject(unreachable)
+  await expect(dial(`${node.url}/metrics`)).rejects.toMatchObject(unreachable)
   await expect(dial('ftp://x')).rejects.toMatchObject(unreachable)
 
   const mute = createTcpServer((socket) => socket.end('SSH-2.0-OpenSSH\r\n'))

@@ -3,6 +3,7 @@ import { expect, test } from 'vitest'
 import { entryJson, MISSING_ENTRY_JSON } from '../../src/core/entry.ts'
 import { State } from '../../src/state/state.ts'
 import { LocalStore } from '../../src/store/local.ts'
+import type { Commit } from '../../src/store/store.ts'
 import { MemoryEngine } from '../../src/store/memory.ts'
 import { ManualEnv } from './manual-env.ts'
 import { Watcher } from './watcher.ts'
@@ -238,6 +239,43 @@ test('a subscriber that stays stuck is given up; one that moves is not', async (
     env.advance(30_000)
   }
   expect([stuck.reason, moving.reason]).toEqual(['stuck', undefined])
+})
+
+test('a subscriber that throws ends its own subscription, and no write suffers', async () => {
+  const { state } = await opened()
+  const calm = await watching(state, 'a')
+  const refuse = (): never => {
+    throw new Error('full')
+  }
+  const broken = new Watcher()
+  broken.frame = refuse
+  state.watch('a', broken)
+  expect(broken.reason).toBe('failed')
+  const late = await watching(state, 'a')
+  late.frame = refuse
+  await state.set('a', '1')
+  expect(late.reason).toBe('failed')
+  expect(calm.copy).toMatchObject({ data: 1 })
+})
+
+test('a view that can not be put together is given up, and no write suffers', async () => {
+  const { state, store } = await opened()
+  const watcher = await watching(state, 'a')
+  const impossible = { path: 'a', created: 1n, updated: 0n, origin: 'x', data: '1' }
+  Object.defineProperty(impossible, 'data', {
+    get: () => {
+      throw new RangeError('Invalid string length')
+    },
+  })
+  const live = new Set<(commit: Commit) => void>()
+  Object.defineProperty(store, 'watch', { value: (listener: never) => live.add(listener) })
+  const second = new State({ store, env: new ManualEnv() })
+  const lost = await watching(second, 'a')
+  const change = { seq: 1, entry: impossible, before: undefined, after: impossible, from: '' }
+  for (const listener of live) listener({ changes: [change], seq: 1 })
+  expect([lost.reason, second.watched]).toEqual(['failed', 0])
+  await state.set('a', '1')
+  expect(watcher.copy).toMatchObject({ data: 1 })
 })
 
 test('a store that can not be read ends its subscriptions', async () => {
