@@ -41,6 +41,9 @@ class Demo {
   readonly #flags: DemoFlags
   readonly #screen = new Screen(process.stdout, process.env)
   readonly #processes: NodeProcess[] = []
+  /** Rejects when one of the nodes ends by itself. */
+  readonly #nodeFailed: Promise<never>
+  #nodeFails: (error: unknown) => void = () => undefined
   #proxy: LinkProxy | undefined
   #dir: string | undefined
   #clearing = false
@@ -48,6 +51,9 @@ class Demo {
   constructor(main: string, flags: DemoFlags) {
     this.#main = main
     this.#flags = flags
+    this.#nodeFailed = new Promise((_, reject) => (this.#nodeFails = reject))
+    // Once the demo is over, nobody looks at it any more.
+    this.#nodeFailed.catch(() => undefined)
   }
 
   async run(): Promise<void> {
@@ -58,8 +64,8 @@ class Demo {
       throw skerryError('DEMO_FAILED', 'it was stopped before its end')
     })
     try {
-      await Promise.race([this.#play(), interrupted])
-      if (this.#flags.once !== true) await Promise.race([stop, this.#nodeEnded()])
+      await Promise.race([this.#play(), interrupted, this.#nodeFailed])
+      if (this.#flags.once !== true) await Promise.race([stop, this.#nodeFailed])
     } finally {
       await this.#clear()
     }
@@ -99,6 +105,7 @@ class Demo {
     const start = { name, main: this.#main, port, dir, ...(leader && { leader }) }
     const node = new NodeProcess(start)
     this.#processes.push(node)
+    node.failed().catch(this.#nodeFails)
     return node.listening()
   }
 
@@ -113,11 +120,6 @@ class Demo {
       ['list everything', `curl '${north.url}/countries/*'`],
       ['see the links', `curl ${south.url}/_skerry/status`],
     ])
-  }
-
-  async #nodeEnded(): Promise<never> {
-    await Promise.race(this.#processes.map(({ ended }) => ended))
-    throw skerryError('DEMO_FAILED', 'one of the nodes ended by itself')
   }
 
   async #clear(): Promise<void> {

@@ -79,7 +79,7 @@ function nodesOf(writes: readonly Write[], kind: Write['kind']): string {
 }
 
 function codes(outcomes: readonly Outcome[]): string[] {
-  return outcomes.map(({ path }) => path.slice(path.indexOf('/') + 1))
+  return outcomes.map(({ path }) => path.slice(path.indexOf('/') + 1)).sort()
 }
 
 function assertNothingLost(

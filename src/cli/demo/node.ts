@@ -24,7 +24,7 @@ const LOG_LINES = 20
 /** `skerry serve` in a process of its own. */
 export class NodeProcess {
   readonly name: string
-  /** Resolves when the process has ended, for whatever reason. */
+  /** Resolves when the process has ended, for whatever reason, and its log is read to the end. */
   readonly ended: Promise<unknown>
   readonly #child: ChildProcess
   readonly #log: string[] = []
@@ -42,7 +42,7 @@ export class NodeProcess {
       detached: true,
       env: withoutOptions(process.env),
     })
-    this.ended = once(this.#child, 'exit')
+    this.ended = once(this.#child, 'close')
     createInterface({ input: this.#child.stderr! }).on('line', (line) => {
       this.#log.push(line)
       if (this.#log.length > LOG_LINES) this.#log.shift()
@@ -57,23 +57,18 @@ export class NodeProcess {
     return this.#child.pid ?? 0
   }
 
-  /** Resolves once it serves; rejects if it ends before, saying why. */
+  /** Resolves once it serves. If it ends before, this waits forever; see {@link failed}. */
   async listening(): Promise<this> {
     const lines = createInterface({ input: this.#child.stdout! })
-    const first = once(lines, 'line') as Promise<[string]>
-    const line = await Promise.race([
-      first.then(([text]) => text),
-      this.ended.then(() => undefined),
-    ])
-    if (line === undefined)
-      throw skerryError('DEMO_FAILED', `${this.name} ended: ${this.lastWords}`)
+    const [line] = (await once(lines, 'line')) as [string]
     this.#url = (JSON.parse(line) as { url: string }).url
     return this
   }
 
-  /** The newest line of its log. */
-  get lastWords(): string {
-    return this.#log.at(-1) ?? 'it said nothing'
+  /** Rejects when the process ends, with its last words. */
+  async failed(): Promise<never> {
+    await this.ended
+    throw skerryError('DEMO_FAILED', `${this.name} ended: ${this.#log.at(-1) ?? 'it said nothing'}`)
   }
 
   /** Stops it in order; after 10 s, at once. */
