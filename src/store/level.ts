@@ -13,13 +13,20 @@ type Level = ClassicLevel<string, Uint8Array>
 type ClassicIterator = Iterator<Level, string, Uint8Array>
 type Snapshot = ReturnType<Level['snapshot']>
 
+/** What LevelDB gathers in memory before it sorts it into a file: four times its default, for fewer of them. */
+const WRITE_BUFFER_BYTES = 16 * 1024 * 1024
+
 /**
  * Opens (or makes) the data directory `dir` as an engine: LevelDB, each write synced to the disk.
  * @throws SKERRY_DATA_DIR_IN_USE if another process holds it
  * @throws SKERRY_DATA_DIR_UNREADABLE if it can't be made, opened or understood
  */
 export async function openLevelEngine(dir: string): Promise<Engine> {
-  const level: Level = new ClassicLevel(dir, { keyEncoding: 'utf8', valueEncoding: 'view' })
+  const level: Level = new ClassicLevel(dir, {
+    keyEncoding: 'utf8',
+    valueEncoding: 'view',
+    writeBufferSize: WRITE_BUFFER_BYTES,
+  })
   try {
     await mkdir(dir, { recursive: true })
     await level.open()
@@ -61,12 +68,13 @@ class LevelEngine implements Engine {
     const view = new View(this.#level.snapshot())
     this.#before = view
     try {
-      await this.#level.batch(
-        ops.map(({ key, value }) =>
-          value === undefined ? { type: 'del', key } : { type: 'put', key, value },
-        ),
-        { sync: true },
-      )
+      // A chained batch costs half of what an array of operations does.
+      const batch = this.#level.batch()
+      for (const { key, value } of ops) {
+        if (value === undefined) batch.del(key)
+        else batch.put(key, value)
+      }
+      await batch.write({ sync: true })
       this.#before = undefined
       shown?.()
     } finally {
