@@ -11,6 +11,23 @@ test('docs/errors.md lists exactly the codes of the error table, with their stat
   expect(documented.sort()).toEqual(thrown.sort())
 })
 
+test('docs/invariants.md names tests that exist, under numbers that are used once', () => {
+  const rows = Array.from(read('docs/invariants.md').matchAll(/^\| ([A-Z]+\d+) .*\| (.*) \|$/gm))
+  const numbers = rows.map(([, number]) => number)
+  expect(numbers.length).toBeGreaterThan(20)
+  expect(new Set(numbers).size).toBe(numbers.length)
+  const missing: string[] = []
+  for (const [, number, holders = ''] of rows) {
+    for (const [, path = '', names = ''] of holders.matchAll(/`([^`]+)`([^`]*)/g)) {
+      for (const [, name = ''] of names.matchAll(/"([^"]+)"/g)) {
+        const there = existsSync(join(root, path)) && read(path).includes(`'${name}'`)
+        if (!there) missing.push(`${number}: ${path} "${name}"`)
+      }
+    }
+  }
+  expect(missing).toEqual([])
+})
+
 test('every npm script that a document tells to run exists', () => {
   const { scripts } = packageFile()
   const unknown: string[] = []
