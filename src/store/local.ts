@@ -187,16 +187,19 @@ export class LocalStore implements port.Store {
   async hashed(key: string, from: string, to: string, limit: number): Promise<port.HashedPage> {
     const entries: port.HashedEntry[] = []
     let characters = 0
+    let full = false
     for await (const chunk of this.#engine.scan(layout.hashRange(from, to))) {
       for (const [indexKey] of chunk) {
         const { hash, path } = layout.hashAndPath(indexKey)
         if (!matches(key, path)) continue
+        // Paths of one hash share a page: the next one begins above it.
+        const last = entries.at(-1)?.hash
+        if (full && hash !== last) return { entries, upTo: layout.afterHash(last!) }
         const entry = this.#held(path)?.entry
         if (entry === undefined) continue
         entries.push({ hash, entry })
         characters += sizeOf(entry)
-        const full = entries.length === limit || characters >= port.MAX_PAGE_CHARACTERS
-        if (full) return { entries, upTo: layout.afterHash(hash) }
+        full = entries.length >= limit || characters >= port.MAX_PAGE_CHARACTERS
       }
     }
     return { entries, upTo: to }
