@@ -29,6 +29,7 @@ const MAX_MINTS = 1000
 /** What a group needs of its store. */
 export interface GroupContext {
   readonly nodeId: string
+  readonly epoch: string
   readonly clock: HybridClock
   readonly hash: Hash
   /** The durable record of a path. */
@@ -53,12 +54,14 @@ export class Group {
   #characters = 0
   /** The clock's mark when the group began. */
   readonly mark: bigint
+  #epoch: string
 
   /** @param seq the newest durable sequence number */
   constructor(context: GroupContext, seq: number) {
     this.#context = context
     this.#seq = seq
     this.mark = context.clock.mark
+    this.#epoch = context.epoch
   }
 
   /** Runs one request on the group; if it throws, the group is as it was before. */
@@ -68,6 +71,7 @@ export class Group {
     const afterwards = this.#afterwards.length
     const changes = this.#changes.length
     this.#undo = []
+    const epoch = this.#epoch
     try {
       return request(this)
     } catch (error) {
@@ -79,6 +83,7 @@ export class Group {
       this.#extraOps.length = ops
       this.#afterwards.length = afterwards
       this.#changes.length = changes
+      this.#epoch = epoch
       throw error
     }
   }
@@ -86,6 +91,11 @@ export class Group {
   /** The newest sequence number, once the group is durable. */
   get seq(): number {
     return this.#seq
+  }
+
+  /** The store's epoch, once the group is durable. */
+  get epoch(): string {
+    return this.#epoch
   }
 
   get changes(): readonly Change[] {
@@ -194,6 +204,11 @@ export class Group {
     return this.#extraOps
       .filter(({ key, value }) => value !== undefined && key.startsWith(prefix))
       .map(({ key }) => key)
+  }
+
+  /** Begins a new history. */
+  renew(epoch: string): void {
+    this.#epoch = epoch
   }
 
   /** Has `action` run once the group is durable, before anybody is told of it. */

@@ -144,8 +144,7 @@ export class LocalStore implements port.Store {
     return this.#queue.submit((group) => {
       let news = 0
       for (const entry of entries) if (group.merge(entry, peer)) news++
-      for (const checkpoint of checkpoints) group.keep(checkpointOp(checkpoint))
-      group.afterwards(() => this.#ledger.setCheckpoints(checkpoints))
+      this.#keepCheckpoints(group, checkpoints)
       return news
     })
   }
@@ -210,10 +209,7 @@ export class LocalStore implements port.Store {
   }
 
   saveCheckpoints(checkpoints: readonly port.Checkpoint[]): Promise<void> {
-    return this.#queue.submit((group) => {
-      for (const checkpoint of checkpoints) group.keep(checkpointOp(checkpoint))
-      group.afterwards(() => this.#ledger.setCheckpoints(checkpoints))
-    })
+    return this.#queue.submit((group) => this.#keepCheckpoints(group, checkpoints))
   }
 
   acknowledged(peer: string, key: string): number {
@@ -292,8 +288,16 @@ export class LocalStore implements port.Store {
     return own.length
   }
 
+  /** Keeps checkpoints, unless a new history has begun since they were made. */
+  #keepCheckpoints(group: Group, checkpoints: readonly port.Checkpoint[]): void {
+    const kept = checkpoints.filter(({ ownEpoch }) => ownEpoch === group.epoch)
+    for (const checkpoint of kept) group.keep(checkpointOp(checkpoint))
+    group.afterwards(() => this.#ledger.setCheckpoints(kept))
+  }
+
   #renew(group: Group): void {
     const identity = renewed(this.#env, this.#identity, group.seq + 1)
+    group.renew(identity.epoch)
     group.keep({ key: layout.IDENTITY_KEY, value: packIdentity(identity) })
     for (const key of [...this.#ledger.checkpointKeys(), ...group.kept('c')]) group.keep({ key })
     group.afterwards(() => {
@@ -318,9 +322,10 @@ export class LocalStore implements port.Store {
   }
 
   #begin(): Group {
-    const { nodeId } = this
+    const { nodeId, epoch } = this
     const context = {
       nodeId,
+      epoch,
       clock: this.#clock,
       hash: this.#env.hash,
       held: (path: string) => this.#held(path),

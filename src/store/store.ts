@@ -61,6 +61,11 @@ export interface Checkpoint {
   readonly peer: string
   readonly key: string
   readonly position: Position
+  /**
+   * This store's epoch when the peer's stream began. Once the store has begun a new history, it
+   * drops the checkpoint: what it covers may be gone.
+   */
+  readonly ownEpoch: string
 }
 
 /** How far a peer has acknowledged this store's feed, for one shared key. */

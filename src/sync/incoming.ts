@@ -11,6 +11,8 @@ export class Incoming {
   readonly #store: Store
   readonly #peerId: string
   readonly #keys: readonly string[]
+  /** This store's epoch when the link began. */
+  readonly #ownEpoch: string
   readonly #at: Omit<Position, 'seq'>
   readonly #repairing: Set<string>
   /** Up to where changes have arrived. */
@@ -19,10 +21,14 @@ export class Incoming {
   #merged: number
   /** Up to where the checkpoints are durable. */
   #saved: number
+  /** Entries that arrived while a merge is under way; the next merge takes them together. */
+  #waiting: Entry[] = []
   #merging = Promise.resolve()
+  #next: Promise<void> | undefined
 
   /**
    * @param at the peer's epoch and run
+   * @param ownEpoch this store's epoch when the link began
    * @param start where its stream begins
    * @param repairing the shared keys that can't be taken up where they were left
    */
@@ -30,11 +36,17 @@ export class Incoming {
     store: Store,
     peerId: string,
     keys: readonly string[],
-    stream: { at: Omit<Position, 'seq'>; start: number; repairing: Iterable<string> },
+    stream: {
+      at: Omit<Position, 'seq'>
+      ownEpoch: string
+      start: number
+      repairing: Iterable<string>
+    },
   ) {
     this.#store = store
     this.#peerId = peerId
     this.#keys = keys
+    this.#ownEpoch = stream.ownEpoch
     this.#at = stream.at
     this.#repairing = new Set(stream.repairing)
     this.#received = stream.start
@@ -60,20 +72,27 @@ export class Incoming {
   /** Merges changes that follow; resolves once they are durable. */
   async merge(entries: readonly Entry[], upTo: number): Promise<void> {
     this.#received = upTo
-    const before = this.#merging
-    this.#merging = this.#mergeAfter(before, entries, upTo)
-    await this.#merging
+    this.#waiting.push(...entries)
+    this.#next ??= this.#mergeAfter(this.#merging)
+    await this.#next
   }
 
-  async #mergeAfter(before: Promise<void>, entries: readonly Entry[], upTo: number): Promise<void> {
-    // Frames don't wait for each other's disk, so that they may share one sync; but nothing counts as
-    // merged before everything older is.
-    const checkpoints = this.#checkpoints(upTo)
-    const source = { peer: this.#peerId, checkpoints }
-    const merged = entries.length > 0 ? this.#store.merge(entries, source) : undefined
-    await Promise.all([before, merged])
+  /**
+   * Merges what has arrived once the merge before is durable. One at a time: if it fails, nothing later may
+   * write a checkpoint, which would then cover what was lost.
+   */
+  async #mergeAfter(before: Promise<void>): Promise<void> {
+    await before
+    this.#merging = this.#next!
+    this.#next = undefined
+    const entries = this.#waiting
+    const upTo = this.#received
+    this.#waiting = []
+    if (entries.length > 0) {
+      await this.#store.merge(entries, { peer: this.#peerId, checkpoints: this.#checkpoints(upTo) })
+      this.#saved = upTo
+    }
     this.#merged = upTo
-    if (merged !== undefined) this.#saved = upTo
   }
 
   /** The repair of a key is done, so what was merged of the stream covers it. */
@@ -97,6 +116,6 @@ export class Incoming {
     const position = { ...this.#at, seq }
     return this.#keys
       .filter((key) => !this.#repairing.has(key))
-      .map((key) => ({ peer: this.#peerId, key, position }))
+      .map((key) => ({ peer: this.#peerId, key, position, ownEpoch: this.#ownEpoch }))
   }
 }

@@ -93,7 +93,8 @@ export class Link {
 
   /** Ends the link once what it learnt is kept. */
   async stop(): Promise<void> {
-    await this.#session?.saveProgress()
+    // A failing disk must not keep the node from stopping: what it didn't take is learnt again.
+    await this.#session?.saveProgress().catch(() => undefined)
     this.close(skerryError('LINK_CLOSED', 'the node is stopping'))
   }
 

@@ -52,6 +52,7 @@ export class Session {
   readonly #link: SessionLink
   readonly #peer: Hello
   readonly #requests: Requests
+  readonly #ownEpoch: string
   /** Keys whose two sides may differ in what no stream will carry. */
   readonly #unrepaired = new Set<string>()
   readonly #refusedNamed: RefusedEntry[] = []
@@ -68,6 +69,7 @@ export class Session {
     this.#link = link
     this.#peer = peer
     this.keys = keys
+    this.#ownEpoch = link.store.epoch
     this.#requests = new Requests((message) => link.send(message))
     link.send({ kind: 'resume', positions: keys.map((key) => this.#checkpoint(key)) })
   }
@@ -186,7 +188,7 @@ export class Session {
     for (const key of fresh) this.#unrepaired.add(key)
     const { nodeId, epoch, run } = this.#peer
     const at = { epoch, run }
-    const stream = { at, start, repairing: fresh }
+    const stream = { at, ownEpoch: this.#ownEpoch, start, repairing: fresh }
     this.#incoming = new Incoming(this.#link.store, nodeId, this.keys, stream)
     this.#begin()
   }

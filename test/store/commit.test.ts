@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { openLevelEngine } from '../../src/store/level.ts'
 import { LocalStore } from '../../src/store/local.ts'
 import { MemoryEngine } from '../../src/store/memory.ts'
-import type { Commit } from '../../src/store/store.ts'
+import type { Commit, Store } from '../../src/store/store.ts'
 import { VirtualEnv } from '../../src/testing.ts'
 import { feedAfter, put, seen, set, version } from '../../src/testing/store/scene.ts'
 import { GatedEngine } from './gate.ts'
@@ -41,7 +41,7 @@ describe.each(['memory', 'LevelDB'])('group commit on %s', (kind) => {
     const arrived = gate.hold()
     let answered = false
     const writing = store.write([put('a', '"new"'), put('b', '1')]).then(() => (answered = true))
-    const pointing = store.saveCheckpoints([checkpoint(5)])
+    const pointing = store.saveCheckpoints([checkpoint(store, 5)])
     await arrived
     expect((await store.read('a'))?.data).toBe('"old"')
     expect((await store.newest('b'))?.data).toBeUndefined()
@@ -87,7 +87,7 @@ describe.each(['memory', 'LevelDB'])('group commit on %s', (kind) => {
     const outcomes = await Promise.allSettled([
       store.write([put('a', '"new"'), put('b', '1')]),
       store.write([put('c', '1')]),
-      store.merge([version('d', 1, '1')], { peer: 'p', checkpoints: [checkpoint(5)] }),
+      store.merge([version('d', 1, '1')], { peer: 'p', checkpoints: [checkpoint(store, 5)] }),
       store.saveAcknowledgements([{ peer: 'p', key: 'a', seq: 1 }]),
       store.renewEpoch(),
     ])
@@ -195,6 +195,6 @@ describe('the queue of writes', () => {
   })
 })
 
-function checkpoint(seq: number) {
-  return { peer: 'p', key: 'a', position: { epoch: 'e', run: 'r', seq } }
+function checkpoint(store: Store, seq: number) {
+  return { peer: 'p', key: 'a', position: { epoch: 'e', run: 'r', seq }, ownEpoch: store.epoch }
 }

@@ -155,7 +155,7 @@ test('nothing is acknowledged before it is durable', async () => {
 
 test('a peer that sends more than the window ends its link, and what it sent stays due', async () => {
   const engine = new HeldEngine()
-  const { node, peer } = await meet(engine)
+  const { loop, node, peer } = await meet(engine)
   await peer.shakeHands()
   const letGo = engine.hold()
   const data = JSON.stringify('x'.repeat(700_000))
@@ -165,7 +165,7 @@ test('a peer that sends more than the window ends its link, and what it sent sta
   }
   expect(peer.bye).toBe('SKERRY_LINK_PROTOCOL')
   letGo()
-  await node.store.saveCheckpoints([])
+  await loop.settled()
   expect(node.store.checkpoint('peer', 'users/*')?.seq).toBe(2)
 })
 

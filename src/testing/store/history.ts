@@ -120,11 +120,11 @@ function positions(test: Test): void {
     const place = await scene.place()
     const store = await scene.store({ place })
     await store3(store)
-    await store.saveCheckpoints([checkpoint('p1', 'a', 5)])
+    await store.saveCheckpoints([checkpoint(store, 'p1', 'a', 5)])
     await store.saveAcknowledgements([{ peer: 'p1', key: 'a', seq: 2 }])
     const old = now(store)
     const [saved] = await Promise.all([
-      store.saveCheckpoints([checkpoint('p2', 'a', 6)]),
+      store.saveCheckpoints([checkpoint(store, 'p2', 'a', 6)]),
       store.renewEpoch(),
     ])
     assert.equal(saved, undefined)
@@ -152,14 +152,17 @@ function checkpoints(test: Test): void {
     const store = await scene.store({ place })
     assert.equal(store.checkpoint('p1', 'a/*'), undefined)
     assert.equal(store.acknowledged('p1', 'a/*'), 0)
-    await store.saveCheckpoints([checkpoint('p1', 'a/*', 5), checkpoint('p1', '**', 6)])
-    await store.merge([], { peer: 'p2', checkpoints: [checkpoint('p2', 'a/*', 7)] })
-    await store.saveCheckpoints([checkpoint('p1', 'a/*', 8)])
+    await store.saveCheckpoints([
+      checkpoint(store, 'p1', 'a/*', 5),
+      checkpoint(store, 'p1', '**', 6),
+    ])
+    await store.merge([], { peer: 'p2', checkpoints: [checkpoint(store, 'p2', 'a/*', 7)] })
+    await store.saveCheckpoints([checkpoint(store, 'p1', 'a/*', 8)])
     await store.saveAcknowledgements([{ peer: 'p1', key: 'a/*', seq: 3 }])
     const check = (each: Store) => {
-      assert.deepEqual(each.checkpoint('p1', 'a/*'), checkpoint('p1', 'a/*', 8).position)
-      assert.deepEqual(each.checkpoint('p1', '**'), checkpoint('p1', '**', 6).position)
-      assert.deepEqual(each.checkpoint('p2', 'a/*'), checkpoint('p2', 'a/*', 7).position)
+      assert.deepEqual(each.checkpoint('p1', 'a/*'), checkpoint(store, 'p1', 'a/*', 8).position)
+      assert.deepEqual(each.checkpoint('p1', '**'), checkpoint(store, 'p1', '**', 6).position)
+      assert.deepEqual(each.checkpoint('p2', 'a/*'), checkpoint(store, 'p2', 'a/*', 7).position)
       assert.equal(each.acknowledged('p1', 'a/*'), 3)
       assert.equal(each.acknowledged('p1', '**'), 0)
     }
@@ -174,7 +177,7 @@ function checkpoints(test: Test): void {
     store.watch(() => points.push(store.checkpoint('p', 'a')?.seq))
     const merging = store.merge([version('a', 1, '1')], {
       peer: 'p',
-      checkpoints: [checkpoint('p', 'a', 9)],
+      checkpoints: [checkpoint(store, 'p', 'a', 9)],
     })
     assert.equal(store.checkpoint('p', 'a'), undefined)
     await merging
@@ -202,7 +205,7 @@ function closing(test: Test): void {
       () => store.changesAfter(0, 10),
       () => store.digest('**'),
       () => store.hashed('**', '0', 'g', 10),
-      () => store.saveCheckpoints([checkpoint('p', 'a', 1)]),
+      () => store.saveCheckpoints([checkpoint(store, 'p', 'a', 1)]),
       () => store.saveAcknowledgements([{ peer: 'p', key: 'a', seq: 1 }]),
       () => store.renewEpoch(),
       () => store.aside(10),
@@ -232,6 +235,6 @@ async function store3(store: Store): Promise<void> {
   for (const data of ['1', '2', '3']) await set(store, 'a', data)
 }
 
-function checkpoint(peer: string, key: string, seq: number): Checkpoint {
-  return { peer, key, position: { epoch: 'e', run: 'r', seq } }
+function checkpoint(store: Store, peer: string, key: string, seq: number): Checkpoint {
+  return { peer, key, position: { epoch: 'e', run: 'r', seq }, ownEpoch: store.epoch }
 }
