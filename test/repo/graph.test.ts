@@ -47,6 +47,7 @@ function isEntry(path: string): boolean {
   return (
     /^src\/[^/]+\.ts$/.test(path) || // a door
     path === 'src/cli/main.ts' ||
+    path === 'sim/run.ts' || // npm run sim
     /^(bench|examples)\/[^/]+\.ts$/.test(path) || // run by hand
     path === 'test/reporter.ts' || // named in vitest.config.ts
     path.endsWith('.test.ts')

@@ -1,0 +1,191 @@
+import { compareVersions, type Entry, fingerprint } from '../src/core/entry.ts'
+import { matches, sharedKeys } from '../src/core/path.ts'
+import { readCount, readTuple, unpack } from '../src/core/codec.ts'
+import { Digest } from '../src/store/digest.ts'
+import { inHistory, unpackIdentity } from '../src/store/identity.ts'
+import {
+  CLOCK_KEY,
+  type Held,
+  IDENTITY_KEY,
+  peerAndKey,
+  prefixRange,
+  visible,
+} from '../src/store/layout.ts'
+import type { MemoryEngine } from '../src/store/memory.ts'
+import type { Position } from '../src/store/store.ts'
+import type { Cluster, Edge } from './cluster.ts'
+import { records } from './disk.ts'
+import { sha256 } from './env.ts'
+import { say } from './history.ts'
+import type { Node } from './node.ts'
+
+/** What lies on a node's disk at one moment. */
+interface State {
+  readonly node: Node
+  readonly contents: MemoryEngine
+  readonly records: ReadonlyMap<string, Held>
+}
+
+/** Every disk as it is at this moment. */
+async function statesOf(nodes: readonly Node[]): Promise<State[]> {
+  const copies = nodes.map((node) => ({ node, contents: node.disk.copy() }))
+  return Promise.all(
+    copies.map(async ({ node, contents }) => {
+      const found = await records(contents)
+      return { node, contents, records: new Map(found.map((held) => [held.entry.path, held])) }
+    }),
+  )
+}
+
+/**
+ * A checkpoint or acknowledgement never runs ahead: whoever is said to have merged a feed up to some
+ * number has every version that the feed holds up to there, or a newer one.
+ */
+export async function checkProgress(cluster: Cluster): Promise<void> {
+  const states = await statesOf(cluster.nodes)
+  for (const state of states) {
+    for await (const chunk of state.contents.scan(prefixRange('c'))) {
+      for (const [key, value] of chunk) {
+        const [peer, shared] = peerAndKey(key)
+        const of = states.find(({ node }) => node.name === peer)
+        if (of !== undefined)
+          checkMerged(cluster, { by: state, of, shared }, positionOf(value), 'checkpoint')
+      }
+    }
+    for await (const chunk of state.contents.scan(prefixRange('k'))) {
+      for (const [key, value] of chunk) {
+        const [peer, shared] = peerAndKey(key)
+        const by = states.find(({ node }) => node.name === peer)
+        if (by === undefined || isNewHistory(by) || isNewHistory(state)) continue
+        const seq = readCount(unpack(value), 'acknowledgement')
+        checkMerged(
+          cluster,
+          { by, of: state, shared },
+          { ...lastPosition(state), seq },
+          'acknowledgement',
+        )
+      }
+    }
+  }
+}
+
+/** `by` is said to have merged what `of` had at the position. */
+function checkMerged(
+  cluster: Cluster,
+  { by, of, shared }: { by: State; of: State; shared: string },
+  position: Position,
+  said: string,
+): void {
+  const identity = of.contents.get(IDENTITY_KEY)
+  if (identity === undefined) return
+  if (!inHistory(unpackIdentity(identity), seqOf(of.contents), position)) return
+  for (const { entry, seq } of of.records.values()) {
+    if (seq > position.seq || !matches(shared, entry.path)) continue
+    const held = by.records.get(entry.path)?.entry
+    if (held !== undefined && compareVersions(held, entry, sha256) >= 0) continue
+    cluster.world.fail(
+      'checkpoints',
+      `by its ${said} ${by.node.name} has all of ${of.node.name} up to ${position.seq}, ` +
+        `but of ${say(entry)}, number ${seq}, it has ${say(held)}`,
+    )
+  }
+}
+
+function positionOf(value: Uint8Array): Position {
+  const [epoch, run, seq] = readTuple(unpack(value), 'position')
+  return { epoch: epoch as string, run: run as string, seq: readCount(seq, 'sequence') }
+}
+
+/** What others know of a node ends where its history was lost, rewound, or stamped anew. */
+function isNewHistory({ node, contents }: State): boolean {
+  const identity = contents.get(IDENTITY_KEY)
+  const renewed = identity === undefined || unpackIdentity(identity).runs[0]!.firstSeq > 1
+  return renewed || node.disk.losses > 0
+}
+
+function lastPosition({ contents }: State): Position {
+  const { epoch, runs } = unpackIdentity(contents.get(IDENTITY_KEY)!)
+  return { epoch, run: runs.at(-1)!.id, seq: seqOf(contents) }
+}
+
+function seqOf(contents: MemoryEngine): number {
+  const clock = contents.get(CLOCK_KEY)
+  return clock === undefined ? 0 : readCount(readTuple(unpack(clock), 'clock')[0], 'sequence')
+}
+
+/** What two linked nodes do not have alike, or undefined if they have all they share alike. */
+export async function difference(cluster: Cluster): Promise<string | undefined> {
+  const states = await statesOf(cluster.nodes)
+  for (const edge of cluster.edges) {
+    const [a, b] = [stateOf(states, edge.a), stateOf(states, edge.b)]
+    const keys = sharedOf(cluster, edge)
+    for (const path of new Set([...a.records.keys(), ...b.records.keys()])) {
+      if (!keys.some((key) => matches(key, path))) continue
+      const [left, right] = [a.records.get(path)?.entry, b.records.get(path)?.entry]
+      if (printOf(left) === printOf(right)) continue
+      return `${edge.a.name} has ${say(left)}, ${edge.b.name} ${say(right)}`
+    }
+  }
+  return undefined
+}
+
+/** True if some version is kept aside somewhere. */
+export async function anyAside(cluster: Cluster): Promise<boolean> {
+  const states = await statesOf(cluster.nodes)
+  return states.some((state) =>
+    [...state.records.values()].some((held) => held.shown !== undefined),
+  )
+}
+
+/** What readers of two linked nodes do not see alike. */
+export async function visibleDifference(cluster: Cluster): Promise<string | undefined> {
+  const states = await statesOf(cluster.nodes)
+  for (const edge of cluster.edges) {
+    const keys = sharedOf(cluster, edge)
+    const [a, b] = [stateOf(states, edge.a), stateOf(states, edge.b)]
+    for (const [path, held] of a.records) {
+      if (!keys.some((key) => matches(key, path))) continue
+      const [left, right] = [visible(held), visible(b.records.get(path))]
+      if (printOf(left) === printOf(right)) continue
+      return `${edge.a.name} shows ${say(left)} at ${path}, ${edge.b.name} ${say(right)}`
+    }
+  }
+  return undefined
+}
+
+/** What is kept up to date in memory equals what is worked out anew from the disk. */
+export async function checkDigests(cluster: Cluster): Promise<void> {
+  const { world } = cluster
+  for (const edge of cluster.edges) {
+    for (const key of sharedOf(cluster, edge)) {
+      for (const node of [edge.a, edge.b]) {
+        let digest: Digest | undefined
+        void node.store.digest(key).then((built) => (digest = built))
+        await world.runUntil(() => digest !== undefined, 10_000)
+        const anew = await digestAnew(node, key)
+        if (digest?.root() === anew) continue
+        world.fail('digests', `${node.name} has ${digest?.root()} for ${key}, it should be ${anew}`)
+      }
+    }
+  }
+}
+
+async function digestAnew(node: Node, key: string): Promise<string> {
+  const digest = new Digest(sha256)
+  for (const { entry } of await records(node.disk.copy())) {
+    if (matches(key, entry.path)) digest.add(entry)
+  }
+  return digest.root()
+}
+
+function sharedOf(cluster: Cluster, { a, b }: Edge): readonly string[] {
+  return sharedKeys(cluster.keysOf(a), cluster.keysOf(b))
+}
+
+function stateOf(states: readonly State[], node: Node): State {
+  return states.find((state) => state.node === node)!
+}
+
+function printOf(entry: Entry | undefined): string {
+  return entry === undefined ? '' : fingerprint(entry, sha256)
+}

@@ -1,0 +1,236 @@
+import { LocalStore } from '../src/store/local.ts'
+import type { Engine } from '../src/store/engine.ts'
+import type { Env } from '../src/core/env.ts'
+import type { Entry } from '../src/core/entry.ts'
+import type { Listing, Store, Write, Written } from '../src/store/store.ts'
+import { SkerryError, messageOf } from '../src/core/errors.ts'
+import type { Channel, Transport } from '../src/sync/transport.ts'
+import type { Disk } from './disk.ts'
+import { simulatedEnv, type WallClock } from './env.ts'
+import type { History } from './history.ts'
+import type { Network } from './network.ts'
+import { Process } from './process.ts'
+import type { Random } from './random.ts'
+import type { World } from './world.ts'
+
+/** What links a node to others; `Sync`, or nothing for a node on its own. */
+export interface Links {
+  start(): void
+  accept(channel: Channel): void
+  stop(): Promise<void>
+}
+
+/** What a node is made of. */
+export interface NodePlan {
+  readonly name: string
+  /** The id that it is started with; by default its name. Two nodes of one id are clones. */
+  readonly id?: string
+  readonly url: string
+  readonly disk: Disk
+  readonly clock: WallClock
+  /** Makes the links of one run of the node. */
+  readonly links?: (parts: { store: Store; env: Env; transport: Transport }) => Links
+  /** Opens the store; a canary puts a broken one here. */
+  readonly open?: (engine: Engine, env: Env, options: { nodeId: string }) => Promise<Store>
+}
+
+/** What a node lives in. */
+export interface Surroundings {
+  readonly world: World
+  readonly network: Network
+  readonly history: History
+}
+
+/** How long a node that failed to start waits before the next try, as its supervisor has it. */
+const RESTART_MS = 500
+
+/** One whole node, with the very classes of the product, on simulated hardware. */
+export class Node {
+  readonly plan: NodePlan
+  readonly #around: Surroundings
+  readonly #random: Random
+  #process: Process | undefined
+  #store: Store | undefined
+  #links: Links | undefined
+
+  constructor(plan: NodePlan, around: Surroundings) {
+    this.plan = plan
+    this.#around = around
+    this.#random = around.world.random.fork()
+    around.history.join(this)
+  }
+
+  get name(): string {
+    return this.plan.name
+  }
+
+  get disk(): Disk {
+    return this.plan.disk
+  }
+
+  /** True from its start to its end, paused or not. */
+  get running(): boolean {
+    return this.#process?.alive === true
+  }
+
+  /** True if it takes requests. */
+  get serving(): boolean {
+    return this.running && this.#store !== undefined && !this.paused
+  }
+
+  get paused(): boolean {
+    return this.#process?.paused === true
+  }
+
+  /** The open store; only while it serves. */
+  get store(): Store {
+    return this.#store!
+  }
+
+  start(): void {
+    if (this.running) return
+    const { world } = this.#around
+    const process = new Process(world, this.name)
+    this.#process = process
+    world.note(`${this.name} starts`)
+    this.#boot(process).catch((error: unknown) => {
+      if (!process.alive) return
+      world.note(`${this.name} fails to start: ${messageOf(error)}`)
+      this.crash(false)
+      world.at(RESTART_MS, '', () => this.start())
+    })
+  }
+
+  /** The process ends in the middle of whatever it does; `silently` if its machine goes too. */
+  crash(silently: boolean): void {
+    const process = this.#process
+    if (!process?.alive) return
+    this.#around.world.note(`${this.name} crashes`)
+    process.kill()
+    this.#around.history.kept(this, this.disk.crash())
+    this.#around.network.abandon(process, silently)
+    this.#store = undefined
+    this.#links = undefined
+  }
+
+  /** Ends it in an orderly way; calls `done` when it has ended. */
+  stop(done: () => void): void {
+    const process = this.#process
+    const store = this.#store
+    const links = this.#links
+    if (!process?.alive || store === undefined) return done()
+    this.#around.world.note(`${this.name} stops`)
+    this.#store = undefined
+    this.#links = undefined
+    const finish = async (): Promise<void> => {
+      await links?.stop()
+      await store.close()
+      if (!process.alive) return
+      process.kill()
+      this.#around.history.kept(this, this.disk.crash())
+      this.#around.network.abandon(process, false)
+      this.#around.world.note(`${this.name} has stopped`)
+      done()
+    }
+    finish().catch((error: unknown) => {
+      this.#around.world.fail('stop', `${this.name} could not stop: ${messageOf(error)}`)
+    })
+  }
+
+  /** The machine hangs: whatever comes waits. */
+  pause(): void {
+    this.#process?.pause()
+  }
+
+  resume(): void {
+    this.#process?.resume()
+  }
+
+  /** The disk is lost, or an earlier copy of it put in its place; the node must not be running. */
+  lose(replacement: () => void): void {
+    replacement()
+    this.#around.history.lost(this)
+  }
+
+  /** Writes, and holds the node to what it promises. `done` gets what was written. */
+  write(writes: readonly Write[], done: (written: readonly Written[]) => void = () => {}): void {
+    const process = this.#process!
+    const { history } = this.#around
+    const checkLatency = this.#stopwatch('write', 2 * this.disk.options.writeMs[1])
+    this.store.write(writes).then(
+      (written) => {
+        if (!process.alive) return
+        checkLatency()
+        for (const { entry, changed } of written) {
+          if (changed) history.acknowledgedWrite(this, entry!)
+        }
+        done(written)
+      },
+      (error: unknown) => this.#refused(process, 'write', error),
+    )
+  }
+
+  read(path: string, done: (entry: Entry | undefined) => void = () => {}): void {
+    const process = this.#process!
+    const checkLatency = this.#stopwatch('read', 0)
+    this.store.read(path).then(
+      (entry) => {
+        if (!process.alive) return
+        checkLatency()
+        this.#around.history.read(this, path, entry)
+        done(entry)
+      },
+      (error: unknown) => this.#refused(process, 'read', error),
+    )
+  }
+
+  list(pattern: string, done: (listing: Listing) => void): void {
+    const process = this.#process!
+    this.store.list(pattern).then(
+      (listing) => {
+        if (process.alive) done(listing)
+      },
+      (error: unknown) => this.#refused(process, 'list', error),
+    )
+  }
+
+  async #boot(process: Process): Promise<void> {
+    const { world, network, history } = this.#around
+    const { plan } = this
+    const env = simulatedEnv(world, process, plan.clock, this.#random.fork())
+    const open = plan.open ?? ((...args) => LocalStore.open(...args))
+    const store = await open(this.disk.open(process), env, { nodeId: plan.id ?? plan.name })
+    if (!process.alive) return
+    this.#store = store
+    store.watch((commit) => {
+      if (process.alive) history.committed(this, commit)
+    })
+    const links = plan.links?.({ store, env, transport: network.transport(process) })
+    this.#links = links
+    if (links === undefined) return
+    network.listen(plan.url, { process, accept: (channel) => links.accept(channel) })
+    links.start()
+  }
+
+  /** Nothing but the node's own disk may hold up what a client asks of it. */
+  #stopwatch(what: string, limitMs: number): () => void {
+    const { world } = this.#around
+    const process = this.#process!
+    const { pauses } = process
+    const startMs = world.nowMs
+    return () => {
+      const took = world.nowMs - startMs
+      if (took <= limitMs + 0.01 || process.pauses > pauses) return
+      world.fail('latency', `a ${what} on ${this.name} took ${took} ms, its disk ${limitMs}`)
+    }
+  }
+
+  #refused(process: Process, what: string, error: unknown): void {
+    const { world } = this.#around
+    if (!process.alive) return
+    const code = error instanceof SkerryError ? error.code : String(error)
+    world.note(`${this.name} refuses a ${what}: ${code}`)
+    const allowed = ['SKERRY_WRITE_FAILED', 'SKERRY_STORE_CLOSED']
+    if (!allowed.includes(code)) world.fail('errors', `a ${what} on ${this.name} ended in ${code}`)
+  }
+}

@@ -1,0 +1,52 @@
+import { describe, expect, test } from 'vitest'
+import { canaries } from '../../sim/canary.ts'
+import { TOPOLOGIES } from '../../sim/cluster.ts'
+import { simulate } from '../../sim/scenario.ts'
+import { swarm } from '../../sim/swarm.ts'
+
+/** The same code must be judged by seeds that differ from day to day, yet each failure be repeatable. */
+const FIRST_SEED = Number(process.env['SKERRY_SEED'] ?? Math.floor(Date.now() / 86_400_000) * 1000)
+const RUNS = Number(process.env['SKERRY_RUNS'] ?? 100)
+
+/** A canary that lives this long has not been found out. */
+const CANARY_RUNS = 40
+
+describe('a share of the seeds', () => {
+  for (const topology of TOPOLOGIES) {
+    test(`${topology}, ${RUNS} seeds from ${FIRST_SEED}`, { timeout: 300_000 }, async () => {
+      const scenario = swarm(topology)
+      const failures: string[] = []
+      for (let seed = FIRST_SEED; seed < FIRST_SEED + RUNS; seed++) {
+        const { violation } = await simulate(scenario, seed)
+        if (violation === undefined) continue
+        failures.push(`npm run sim -- --scenario ${scenario.name} --seed ${seed}: ${violation}`)
+      }
+      expect(failures).toEqual([])
+    })
+  }
+})
+
+test('one seed has one outcome, event by event; another seed has another', async () => {
+  for (const topology of TOPOLOGIES) {
+    const lines: string[][] = [[], [], []]
+    const first = await simulate(swarm(topology), 7, (line) => lines[0]!.push(line))
+    const again = await simulate(swarm(topology), 7, (line) => lines[1]!.push(line))
+    const other = await simulate(swarm(topology), 8, (line) => lines[2]!.push(line))
+    expect(lines[1]).toEqual(lines[0])
+    expect(again).toEqual(first)
+    expect(other.trace).not.toBe(first.trace)
+  }
+})
+
+describe('a store that is broken on purpose is found out', () => {
+  for (const [name, open] of Object.entries(canaries)) {
+    test(name, async () => {
+      const found: string[] = []
+      for (let seed = 1; seed <= CANARY_RUNS && found.length === 0; seed++) {
+        const { violation } = await simulate(swarm('star', { open }), seed)
+        if (violation !== undefined) found.push(violation)
+      }
+      expect(found).not.toEqual([])
+    })
+  }
+})
