@@ -1,8 +1,12 @@
+import { ancestorScenarios } from './ancestor.ts'
 import { TOPOLOGIES } from './cluster.ts'
 import type { Scenario } from './scenario.ts'
 import { swarm } from './swarm.ts'
 
 /** Every scenario by name. */
 export const scenarios: ReadonlyMap<string, Scenario> = new Map(
-  [...TOPOLOGIES.map((topology) => swarm(topology))].map((scenario) => [scenario.name, scenario]),
+  [...TOPOLOGIES.map((topology) => swarm(topology)), ...ancestorScenarios].map((scenario) => [
+    scenario.name,
+    scenario,
+  ]),
 )
