@@ -28,6 +28,7 @@ export async function main(args: readonly string[]): Promise<number> {
     .option('--scenario <name>', 'which scenario; default: every swarm scenario in turn')
     .option('--trace', 'print every event')
     .option('--list', 'list the scenarios')
+    .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : 2))
     .parse(args, { from: 'user' })
   const options = command.opts<Options>()
   if (options.list) {

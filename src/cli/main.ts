@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { addDemo } from './demo.ts'
 import { failureOf } from './failure.ts'
 import { addServe } from './serve.ts'
+import { addSim } from './sim.ts'
 import { addStatus } from './status.ts'
 
 /** A command's own file adds it; settings made before are passed on to it. */
@@ -18,6 +19,7 @@ function commandLine(): Command {
   addServe(program)
   addDemo(program, fileURLToPath(import.meta.url))
   addStatus(program)
+  addSim(program)
   return program
 }
 

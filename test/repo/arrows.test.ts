@@ -28,6 +28,8 @@ const exceptions: Record<string, readonly string[]> = {
   'src/cluster/embedded.ts': ['store'],
   // What users test their own code with: conformance suites and the simulator.
   'src/testing.ts': ['sim'],
+  // The command that runs it.
+  'src/cli/sim.ts': ['sim'],
 }
 
 /** `src/core/path.ts` → `core`, `src/index.ts` → `door`, `sim/net/link.ts` → `sim`. */
