@@ -35,6 +35,8 @@ export class History {
   readonly #floors = new Map<string, Entry>()
   /** What each node has told of each path: it may not fall behind that again. */
   readonly #told = new Map<string, Map<string, Told>>()
+  /** The newest version of each path that a node took back, to give it a stamp that is not ahead. */
+  readonly #restamped = new Map<string, Map<string, Entry>>()
   #acknowledged = 0
 
   constructor(world: World) {
@@ -54,6 +56,7 @@ export class History {
   join(witness: Witness): void {
     this.#witnesses.push(witness)
     this.#told.set(witness.name, new Map())
+    this.#restamped.set(witness.name, new Map())
   }
 
   /** A node told its listeners of a commit. */
@@ -86,6 +89,9 @@ export class History {
   acknowledgedWrite(witness: Witness, entry: Entry): void {
     this.#acknowledged++
     const held = witness.disk.record(entry.path)?.entry
+    // Between the write and its answer the node may have stamped it anew; the promise goes along.
+    const from = this.#restamped.get(witness.name)!.get(entry.path)
+    if (held && from && compareVersions(entry, from, sha256) <= 0) entry = held
     if (held === undefined || compareVersions(held, entry, sha256) < 0) {
       this.#fail('durability', witness, `acknowledged ${say(entry)}, its disk has ${say(held)}`)
     }
@@ -144,10 +150,15 @@ export class History {
     this.#written.add(fingerprint(entry, sha256))
     const told = this.#told.get(witness.name)!
     const before = told.get(entry.path)?.newest
-    if (before === undefined || compareVersions(entry, before, sha256) > 0) return
+    if (before === undefined || compareVersions(entry, before, sha256) > 0) {
+      // Of the changes of one commit a later one may give this one another stamp.
+      told.set(entry.path, { newest: entry, shown: told.get(entry.path)?.shown })
+      return
+    }
     // A clock that was put right: the node stamps its own version anew, and its promise goes along.
     if (entry.data !== before.data || before.origin !== entry.origin) return
     told.delete(entry.path)
+    this.#restamped.get(witness.name)!.set(entry.path, before)
     const floor = this.#floors.get(entry.path)
     if (floor && compareVersions(floor, before, sha256) <= 0) this.#floors.set(entry.path, entry)
   }

@@ -95,6 +95,11 @@ export class Incoming {
     this.#merged = upTo
   }
 
+  /** Resolves once all that arrived is merged, or could not be. */
+  async settled(): Promise<void> {
+    await Promise.allSettled([this.#next ?? this.#merging])
+  }
+
   /** The repair of a key is done, so what was merged of the stream covers it. */
   async repaired(key: string): Promise<void> {
     this.#repairing.delete(key)

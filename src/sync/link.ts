@@ -86,6 +86,11 @@ export class Link {
     return this.#wire.probe(timeoutMs)
   }
 
+  /** Resolves once all that the peer sent is merged, or could not be. */
+  async settled(): Promise<void> {
+    await this.#session?.settled()
+  }
+
   /** There is something new in the store. */
   wake(): void {
     this.#session?.wake()

@@ -56,6 +56,8 @@ export class Session {
   /** Keys whose two sides may differ in what no stream will carry. */
   readonly #unrepaired = new Set<string>()
   readonly #refusedNamed: RefusedEntry[] = []
+  /** Merges of a repair that are under way. */
+  readonly #merges = new Set<Promise<unknown>>()
   #refused = 0
   #outgoing: Outgoing | undefined
   #incoming: Incoming | undefined
@@ -139,6 +141,11 @@ export class Session {
     const keys = this.keys.filter((key) => !this.#unrepaired.has(key))
     const peer = this.#peer.nodeId
     await this.#link.store.saveAcknowledgements(keys.map((key) => ({ peer, key, seq })))
+  }
+
+  /** Resolves once all that the peer sent is merged, or could not be. */
+  async settled(): Promise<void> {
+    await Promise.allSettled([this.#incoming?.settled(), ...this.#merges])
   }
 
   close(reason: string): void {
@@ -229,7 +236,13 @@ export class Session {
   async #merge(entries: readonly Entry[], key: string): Promise<void> {
     const acceptable = this.#acceptable(entries, [key])
     if (acceptable.length === 0) return
-    await this.#link.store.merge(acceptable, { peer: this.#peer.nodeId })
+    const merge = this.#link.store.merge(acceptable, { peer: this.#peer.nodeId })
+    this.#merges.add(merge)
+    try {
+      await merge
+    } finally {
+      this.#merges.delete(merge)
+    }
   }
 
   /** What this node takes of a peer's entries; the rest is named in the status. */

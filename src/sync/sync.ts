@@ -43,6 +43,8 @@ export class Sync {
   readonly #admitted = new Map<string, Link>()
   readonly #offsets = new ClockOffsets()
   readonly #host: LinkHost
+  /** What ended links are still merging, by the peer that it came from. */
+  readonly #unsettled = new Map<string, Promise<void>>()
   #unlinked: { nodeId: string; callback: () => void }[] = []
   #unwatch: () => void = () => undefined
   #stopped = false
@@ -119,7 +121,15 @@ export class Sync {
 
   /** Lets a peer in, if it is who it says it is and this is the link to keep. */
   async #admit(link: Link, hello: Hello): Promise<void> {
-    for (let old = this.#admitted.get(hello.nodeId); old; old = this.#admitted.get(hello.nodeId)) {
+    for (;;) {
+      // What an old link is still merging must be there before the new one compares or resumes: as it
+      // came from this peer, no stream would tell the peer of it.
+      await this.#unsettled.get(hello.nodeId)
+      const old = this.#admitted.get(hello.nodeId)
+      if (old === undefined) {
+        if (this.#unsettled.has(hello.nodeId)) continue
+        break
+      }
       if (old.peer?.run !== hello.run && (await old.probe(PROBE_MS))) {
         throw skerryError('NODE_CLONED', hello.nodeId)
       }
@@ -148,6 +158,7 @@ export class Sync {
     const dialer = this.#links.get(link)
     this.#links.delete(link)
     const nodeId = link.peer?.nodeId
+    if (nodeId !== undefined) this.#letSettle(nodeId, link)
     if (nodeId !== undefined && this.#admitted.get(nodeId) === link) {
       this.#admitted.delete(nodeId)
       this.#callUnlinked(nodeId)
@@ -158,6 +169,14 @@ export class Sync {
       if (other.epoch !== epoch) other.close(skerryError('NODE_REWOUND'))
     }
     dialer?.ended(error)
+  }
+
+  #letSettle(nodeId: string, link: Link): void {
+    const before = this.#unsettled.get(nodeId)
+    const settled = Promise.all([before, link.settled()]).then(() => {
+      if (this.#unsettled.get(nodeId) === settled) this.#unsettled.delete(nodeId)
+    })
+    this.#unsettled.set(nodeId, settled)
   }
 
   #callUnlinked(nodeId: string): void {

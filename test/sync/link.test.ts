@@ -153,6 +153,22 @@ test('nothing is acknowledged before it is durable', async () => {
   expect(peer.all('ack').map(({ upTo }) => upTo)).toEqual([9, 12])
 })
 
+test('a new link waits for what the old one is still merging, or its repair would not see it', async () => {
+  const engine = new HeldEngine()
+  const { loop, node, peer } = await meet(engine)
+  await peer.shakeHands()
+  const letGo = engine.hold()
+  await peer.say({ kind: 'changes', since: 0, upTo: 9, entries: [user] })
+  const again = new HandPeer(loop, node)
+  await again.say(hello)
+  expect(peer.bye).toBe('SKERRY_LINK_REPLACED')
+  expect(again.all('resume')).toEqual([])
+  letGo()
+  await loop.settled()
+  const position = { epoch: 'epoch', run: 'run', seq: 9 }
+  expect(again.all('resume')).toEqual([{ kind: 'resume', positions: [position] }])
+})
+
 test('a peer that sends more than the window ends its link, and what it sent stays due', async () => {
   const engine = new HeldEngine()
   const { loop, node, peer } = await meet(engine)
