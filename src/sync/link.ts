@@ -22,6 +22,8 @@ export interface LinkHost {
   readonly repairIntervalMs: number
   /** Lets the peer in, or throws why not. */
   admit(link: Link, hello: Hello): Promise<void>
+  /** The store has begun a new epoch: links that were greeted with the old one are to end. */
+  renewed(): void
   /** The link is over; called once. */
   ended(link: Link, error: SkerryError): void
 }
@@ -141,7 +143,7 @@ export class Link {
     await this.#host.admit(this, hello)
     // What this node stamped with a clock gone wild is put right before anybody sees it.
     await store.restamp()
-    if (store.epoch !== this.#epoch) throw skerryError('NODE_REWOUND')
+    if (store.epoch !== this.#epoch) this.#host.renewed()
     if (this.#closed) return
     this.#session = new Session(this.#sessionLink(), hello, sharedKeys(keys, hello.keys))
   }
@@ -155,6 +157,7 @@ export class Link {
       dialed: this.dialed,
       send: (message) => this.#wire.send(message),
       failed: (error) => this.close(asSkerryError(error)),
+      renewed: () => this.#host.renewed(),
       opened: () => this.#cancelHandshake(),
     }
   }

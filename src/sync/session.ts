@@ -39,6 +39,8 @@ export interface SessionLink {
   send(message: Message): number
   /** Ends the link. */
   failed(error: unknown): void
+  /** The store has begun a new epoch: this link and all others are to end. */
+  renewed(): void
   /** Called once the streams flow both ways. */
   opened(): void
 }
@@ -169,7 +171,7 @@ export class Session {
     const known = positions.map((at) => (at?.epoch === store.epoch ? at : undefined))
     if (known.some((at) => at !== undefined && !store.knows(at))) {
       await store.renewEpoch()
-      throw skerryError('NODE_REWOUND')
+      return this.#link.renewed()
     }
     const floors = known.map((at) => at?.seq ?? store.seq)
     const link = {

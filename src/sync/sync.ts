@@ -60,6 +60,7 @@ export class Sync {
       keys: this.#keys,
       repairIntervalMs: options.repairIntervalMs ?? DEFAULT_REPAIR_INTERVAL_MS,
       admit: (link, hello) => this.#admit(link, hello),
+      renewed: () => this.#renewed(),
       ended: (link, error) => this.#ended(link, error),
     }
     if (leader !== undefined) this.#addDialer(leader, true)
@@ -163,12 +164,15 @@ export class Sync {
       this.#admitted.delete(nodeId)
       this.#callUnlinked(nodeId)
     }
-    // A new epoch makes every link that was greeted with the old one start over.
-    const { epoch } = this.#options.store
-    for (const other of this.#links.keys()) {
-      if (other.epoch !== epoch) other.close(skerryError('NODE_REWOUND'))
-    }
     dialer?.ended(error)
+  }
+
+  /** A new epoch makes every link that was greeted with the old one start over. */
+  #renewed(): void {
+    const { epoch } = this.#options.store
+    for (const link of this.#links.keys()) {
+      if (link.epoch !== epoch) link.close(skerryError('NODE_REWOUND'))
+    }
   }
 
   #letSettle(nodeId: string, link: Link): void {

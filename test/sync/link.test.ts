@@ -248,6 +248,22 @@ test('two nodes that dial each other keep one link', async () => {
   expect(await rootOf(a)).toBe(await rootOf(b))
 })
 
+test('a new epoch ends every link of the old one, even if the link that brought it about is gone', async () => {
+  const engine = new HeldEngine()
+  const { loop, node, peer } = await meet(engine)
+  await peer.shakeHands()
+  node.env.stepClock(7_200_000)
+  await put(node, 'users/ahead', 1)
+  node.env.stepClock(-7_200_000)
+  const letGo = engine.hold()
+  const second = new HandPeer(loop, node)
+  await second.say({ ...hello, nodeId: 'second' }, { kind: 'bye', code: 'X', message: 'gone' })
+  expect(peer.bye).toBeUndefined()
+  letGo()
+  await loop.settled()
+  expect(peer.bye).toBe('SKERRY_NODE_REWOUND')
+})
+
 test('a position that this store lacks proves that it was rewound: a new epoch begins', async () => {
   const { node, peer } = await meet()
   const { epoch, run } = node.store
