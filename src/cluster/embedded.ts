@@ -1,0 +1,290 @@
+import { type Env, NS_PER_MS, randomId } from '../core/env.ts'
+import type { Store, Write } from '../store/store.ts'
+import { Ledger, type LedgerState } from './ledger.ts'
+import { type Member, parseMember } from './member.ts'
+import type {
+  Change,
+  ClaimAnswer,
+  CommitAnswer,
+  Head,
+  Leadership,
+  Notice,
+  Proposal,
+  Registry,
+  Right,
+  Session,
+  SessionAnswer,
+  Snapshot,
+} from './registry.ts'
+import { formatTable, parseTable } from './table.ts'
+
+/** Where it all lies in the store. Ids become hexadecimal: a path takes fewer characters. */
+const TABLE = 'cluster/table'
+const MEMBERS = 'cluster/members'
+const KEYS = 'cluster/keys'
+/** Paths in one atomic write of keys. */
+const WRITES_MAX = 500
+/** Epochs set aside in one write, so that none is used twice even if the clock goes back. */
+const EPOCHS_RESERVED = 3_600_000
+
+/**
+ * A registry inside this process: no other server is needed, and no other process takes part. With a
+ * store it outlives the process; what a verb changed is durable when it resolves.
+ */
+export class EmbeddedRegistry implements Registry {
+  readonly #newLedger: (state?: LedgerState) => Ledger
+  readonly #openStore: (() => Promise<Store>) | undefined
+  readonly #listeners = new Set<(notice: Notice) => void>()
+  readonly #faults: Error[] = []
+  #ledger: Ledger
+  #store: Store | undefined
+  #epochsUntil = 0
+  /** Changes one after the other: what one decides on is durable before the next looks at it. */
+  #turn: Promise<unknown> = Promise.resolve()
+
+  /** @param openStore opens the store to keep it all in; without one it ends with the process. */
+  constructor(env: Env, openStore?: () => Promise<Store>) {
+    const nowMs = (): number => Number(env.now() / NS_PER_MS)
+    // All workers live in this process: none can hold anything from an earlier run.
+    this.#newLedger = (state) => new Ledger(randomId(env), nowMs, false, state)
+    this.#ledger = this.#newLedger()
+    this.#openStore = openStore
+  }
+
+  async open(slots: number): Promise<void> {
+    if (this.#openStore && this.#store === undefined) {
+      this.#store = await this.#openStore()
+      this.#ledger = this.#newLedger(await this.#load(this.#store))
+    }
+    this.#ledger.agreeOnSlots(slots)
+  }
+
+  async close(): Promise<void> {
+    await this.#turn
+    await this.#store?.close()
+    this.#store = undefined
+  }
+
+  async head(): Promise<Head> {
+    return this.#ledger.head()
+  }
+
+  async read(): Promise<Snapshot> {
+    return { ...this.#ledger.read(), faults: this.#faults }
+  }
+
+  async changesAfter(run: string, version: number): Promise<Change[] | undefined> {
+    return this.#ledger.changesAfter(run, version)
+  }
+
+  async commit(proposal: Proposal): Promise<CommitAnswer> {
+    return this.#inTurn(async () => {
+      const verdict = this.#ledger.judge(proposal)
+      if (verdict !== 'done') return verdict
+      const { base, members, left, moves, owners } = proposal
+      const version = base + 1
+      const tableVersion = moves.length > 0 ? version : this.#ledger.state.tableVersion
+      await this.#save([
+        ...members.map((member) => set(memberPath(member.id), member)),
+        ...left.map((id) => set(memberPath(id), undefined)),
+        set(TABLE, this.#tableRecord(version, tableVersion, owners)),
+      ])
+      return this.#ledger.commit(proposal)
+    })
+  }
+
+  async restore(): Promise<void> {
+    // Never recovering: what this process knows is what there is.
+  }
+
+  async addKeys(keys: ReadonlyMap<number, readonly string[]>): Promise<number> {
+    return this.#changeKeys(
+      keys,
+      (held, names) => new Set([...held, ...names]),
+      (ledger, part) => ledger.addKeys(part),
+    )
+  }
+
+  async removeKeys(keys: ReadonlyMap<number, readonly string[]>): Promise<number> {
+    const without = (held: ReadonlySet<string>, names: readonly string[]): Set<string> => {
+      const gone = new Set(names)
+      return new Set([...held].filter((name) => !gone.has(name)))
+    }
+    return this.#changeKeys(keys, without, (ledger, part) => ledger.removeKeys(part))
+  }
+
+  async keysIn(slots: readonly number[]): Promise<Map<number, string[]>> {
+    return this.#ledger.keysIn(slots)
+  }
+
+  async campaign(monitor: string, seen: Leadership): Promise<number | undefined> {
+    return this.#ledger.campaign(monitor, seen)
+  }
+
+  async lead(term: number): Promise<boolean> {
+    return this.#ledger.lead(term)
+  }
+
+  async resign(term: number): Promise<void> {
+    this.#ledger.resign(term)
+  }
+
+  async endRecovery(term: number, run: string): Promise<void> {
+    this.#ledger.endRecovery(term, run)
+  }
+
+  async openSession(session: string, worker: string): Promise<void> {
+    this.#ledger.openSession(session, worker)
+  }
+
+  async beatSession(session: string): Promise<SessionAnswer> {
+    return this.#ledger.beatSession(session)
+  }
+
+  async sessions(): Promise<Session[]> {
+    return this.#ledger.sessions()
+  }
+
+  async fence(term: number, session: Session): Promise<boolean> {
+    return this.#ledger.fence(term, session)
+  }
+
+  async closeSession(session: string): Promise<void> {
+    this.#ledger.closeSession(session)
+  }
+
+  async claim(session: string, version: number, slots: readonly number[]): Promise<ClaimAnswer> {
+    return this.#inTurn(async () => {
+      const answer = this.#ledger.claim(session, version, slots)
+      const { state } = this.#ledger
+      if (state.epoch <= this.#epochsUntil) return answer
+      this.#epochsUntil = state.epoch + EPOCHS_RESERVED
+      await this.#save([
+        set(TABLE, this.#tableRecord(state.version, state.tableVersion, state.owners)),
+      ])
+      return answer
+    })
+  }
+
+  async release(session: string, slots: readonly number[]): Promise<void> {
+    this.#ledger.release(session, slots)
+  }
+
+  async reassert(
+    session: Omit<Session, 'beat'>,
+    rights: readonly Right[],
+  ): Promise<number[] | 'closed'> {
+    return this.#ledger.reassert(session, rights)
+  }
+
+  async rights(): Promise<Map<number, string>> {
+    return this.#ledger.rights()
+  }
+
+  async publish(notice: Notice): Promise<void> {
+    for (const listener of this.#listeners) listener(notice)
+  }
+
+  subscribe(listener: (notice: Notice) => void): () => void {
+    this.#listeners.add(listener)
+    return () => void this.#listeners.delete(listener)
+  }
+
+  async #inTurn<T>(step: () => Promise<T>): Promise<T> {
+    const result = this.#turn.then(step)
+    this.#turn = result.catch(() => undefined)
+    return result
+  }
+
+  async #changeKeys(
+    keys: ReadonlyMap<number, readonly string[]>,
+    after: (held: ReadonlySet<string>, names: readonly string[]) => ReadonlySet<string>,
+    apply: (ledger: Ledger, part: ReadonlyMap<number, readonly string[]>) => number,
+  ): Promise<number> {
+    const all = [...keys]
+    let changed = 0
+    for (let at = 0; at < all.length; at += WRITES_MAX) {
+      const part = all.slice(at, at + WRITES_MAX)
+      changed += await this.#inTurn(async () => {
+        const held = this.#ledger.state.keys
+        if (this.#store) {
+          const writes = part.map(([slot, names]) => {
+            const left = after(held.get(slot) ?? new Set(), names)
+            return set(`${KEYS}/${slot}`, left.size > 0 ? [...left] : undefined)
+          })
+          await this.#save(writes)
+        }
+        return apply(this.#ledger, new Map(part))
+      })
+    }
+    return changed
+  }
+
+  async #save(writes: readonly Write[]): Promise<void> {
+    await this.#store?.write(writes)
+  }
+
+  #tableRecord(version: number, tableVersion: number, owners: readonly string[]): TableRecord {
+    const { length } = owners
+    const epoch = this.#epochsUntil
+    return { version, tableVersion, epoch, slots: length, owners: formatTable(owners) }
+  }
+
+  async #load(store: Store): Promise<LedgerState | undefined> {
+    const text = (await store.read(TABLE))?.data
+    const { entries: rows } = await store.list(`${MEMBERS}/*`)
+    const { entries: sets } = await store.list(`${KEYS}/*`)
+    if (text === undefined || text === null) return undefined
+    const table = JSON.parse(text) as TableRecord
+    this.#epochsUntil = table.epoch
+    return {
+      version: table.version,
+      tableVersion: table.tableVersion,
+      epoch: table.epoch,
+      leadership: { monitor: '', term: 0, beat: 0 },
+      owners: parseTable(table.owners, table.slots),
+      members: new Map(rows.flatMap(({ path, data }) => this.#memberOf(path, data))),
+      keys: new Map(
+        sets.map(({ path, data }) => [
+          Number(path.slice(KEYS.length + 1)),
+          new Set(JSON.parse(data ?? '[]') as string[]),
+        ]),
+      ),
+    }
+  }
+
+  #memberOf(path: string, text: string | null): [string, Member][] {
+    const id = fromHex(path.slice(MEMBERS.length + 1))
+    try {
+      return [[id, parseMember(id, text ?? '')]]
+    } catch (error) {
+      this.#faults.push(error as Error)
+      return []
+    }
+  }
+}
+
+interface TableRecord {
+  readonly version: number
+  readonly tableVersion: number
+  /** No epoch up to this one is used again. */
+  readonly epoch: number
+  readonly slots: number
+  readonly owners: string
+}
+
+/** @param value undefined deletes */
+function set(path: string, value: unknown): Write {
+  return { path, decide: () => (value === undefined ? null : JSON.stringify(value)) }
+}
+
+/** The id in UTF-16, four digits a unit: every string has one, and only one. */
+function memberPath(id: string): string {
+  const units = Array.from({ length: id.length }, (_, at) => id.charCodeAt(at))
+  return `${MEMBERS}/${units.map((unit) => unit.toString(16).padStart(4, '0')).join('')}`
+}
+
+function fromHex(digits: string): string {
+  const units = digits.match(/.{4}/g) ?? []
+  return String.fromCharCode(...units.map((unit) => parseInt(unit, 16)))
+}

@@ -1,0 +1,60 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, expect, test } from 'vitest'
+import { createCluster } from '../../src/cluster.ts'
+import { EmbeddedRegistry } from '../../src/cluster/embedded.ts'
+import { machineEnv } from '../../src/server/env.ts'
+import { openLevelEngine } from '../../src/store/level.ts'
+import { LocalStore } from '../../src/store/local.ts'
+import { registrySuite } from './registry-suite.ts'
+
+const scratch = mkdtempSync(join(tmpdir(), 'skerry-cluster-'))
+afterAll(() => rmSync(scratch, { recursive: true }))
+
+registrySuite('embedded, in memory', async () => ({
+  registry: new EmbeddedRegistry(machineEnv),
+  other: undefined,
+}))
+
+registrySuite('embedded, on a store', async () => {
+  const directory = mkdtempSync(join(scratch, 'suite-'))
+  const openStore = async () => LocalStore.open(await openLevelEngine(directory), machineEnv)
+  return { registry: new EmbeddedRegistry(machineEnv, openStore), other: undefined }
+})
+
+test('on a disk, members, owners, keys and epochs outlive the process', async () => {
+  const options = { registry: { directory: join(scratch, 'kept') }, slots: 64, leaseMs: 300 }
+  const keys = Array.from({ length: 500 }, (_, index) => `key ${index} é`)
+  const first = createCluster(options)
+  await first.start()
+  await first.join({ id: 'a/ü*', address: 'localhost', port: 1, zone: 'x' })
+  await first.join({ id: 'b', address: 'localhost', port: 2 })
+  await first.distribute(keys)
+  await first.release(['key 7 é'])
+  const owners = keys.map((key) => first.getKeyNode(key))
+  const before = await epochOf(first)
+  await first.destroy()
+
+  const second = createCluster(options)
+  await second.start()
+  expect(keys.map((key) => second.getKeyNode(key))).toEqual(owners)
+  expect(second.members().map(({ id, zone }) => [id, zone])).toEqual([
+    ['a/ü*', 'x'],
+    ['b', ''],
+  ])
+  const found = [...(await second.getNodeKeys('a/ü*')), ...(await second.getNodeKeys('b'))]
+  expect(found.sort()).toEqual(keys.filter((key) => key !== 'key 7 é').sort())
+  expect(await epochOf(second)).toBeGreaterThan(before)
+  await second.destroy()
+})
+
+/** Some epoch that member `b` works with now. */
+async function epochOf(cluster: ReturnType<typeof createCluster>): Promise<number> {
+  const worker = cluster.worker('b')
+  const assigned = new Promise<number>((resolve) =>
+    worker.once('assigned', ({ slots }) => resolve(slots[0]!.epoch)),
+  )
+  await worker.start()
+  return assigned
+}
