@@ -48,7 +48,8 @@ function isEntry(path: string): boolean {
     /^src\/[^/]+\.ts$/.test(path) || // a door
     path === 'src/cli/main.ts' ||
     path === 'sim/run.ts' || // npm run sim
-    /^(bench|examples)\/[^/]+\.ts$/.test(path) || // run by hand
+    /^(bench|examples(\/[^/]+)?)\/[^/]+\.ts$/.test(path) || // run by hand
+    /^test\/.*\/processes\//.test(path) || // started by a test as a process of its own
     path === 'test/reporter.ts' || // named in vitest.config.ts
     path.endsWith('.test.ts')
   )
