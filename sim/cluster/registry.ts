@@ -146,8 +146,8 @@ export class RegistryClient implements Registry {
   claim(session: string, version: number, slots: readonly number[]): Promise<ClaimAnswer> {
     return this.#call((ledger) => ledger.claim(session, version, slots))
   }
-  release(session: string, slots: readonly number[]): Promise<void> {
-    return this.#call((ledger) => ledger.release(session, slots))
+  release(session: string, version: number, slots: readonly number[]): Promise<boolean> {
+    return this.#call((ledger) => ledger.release(session, version, slots))
   }
   reassert(session: Omit<Session, 'beat'>, rights: readonly Right[]): Promise<number[] | 'closed'> {
     return this.#call((ledger) => ledger.reassert(session, rights))

@@ -166,8 +166,8 @@ export class EmbeddedRegistry implements Registry {
     })
   }
 
-  async release(session: string, slots: readonly number[]): Promise<void> {
-    this.#ledger.release(session, slots)
+  async release(session: string, version: number, slots: readonly number[]): Promise<boolean> {
+    return this.#ledger.release(session, version, slots)
   }
 
   async reassert(

@@ -218,10 +218,12 @@ export class Ledger {
     return { granted }
   }
 
-  release(session: string, slots: readonly number[]): void {
+  release(session: string, version: number, slots: readonly number[]): boolean {
+    if (version < this.state.tableVersion) return false
     for (const slot of slots) {
       if (this.#rights.get(slot)?.session === session) this.#rights.delete(slot)
     }
+    return true
   }
 
   rights(): Map<number, string> {

@@ -197,8 +197,8 @@ export class RedisRegistry implements Registry {
     return { granted }
   }
 
-  async release(session: string, slots: readonly number[]): Promise<void> {
-    await this.#script('skerryRelease', session, ...slots)
+  async release(session: string, version: number, slots: readonly number[]): Promise<boolean> {
+    return (await this.#script('skerryRelease', session, version, ...slots)) === 1
   }
 
   async reassert(

@@ -57,8 +57,11 @@ export interface Registry {
    * Slots that somebody else still holds are left out of the answer.
    */
   claim(session: string, version: number, slots: readonly number[]): Promise<ClaimAnswer>
-  /** Gives rights back; what the session doesn't hold is left alone. */
-  release(session: string, slots: readonly number[]): Promise<void>
+  /**
+   * Gives rights back, if the table is still that of `version`; what the session doesn't hold is left
+   * alone. @returns false if the table has changed
+   */
+  release(session: string, version: number, slots: readonly number[]): Promise<boolean>
   /**
    * Holds rights through a recovery. The higher epoch wins.
    * @returns the slots that are still held, or `closed` after the end of the recovery

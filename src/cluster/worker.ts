@@ -74,7 +74,7 @@ export class Worker extends Emitter<WorkerEvent> {
   readonly #held = new Map<number, number>()
   /** Revoked, but not given back yet. */
   readonly #leaving = new Map<number, number>()
-  /** Claimed, but the answer was lost: the registry may think this worker holds them. */
+  /** Not held, though the registry may think so: revoked just now, or the answer to a claim was lost. */
   readonly #unsure = new Set<number>()
   #session: string | undefined
   #validUntil = 0
@@ -106,7 +106,10 @@ export class Worker extends Emitter<WorkerEvent> {
     await this.#pulse.stop()
     await this.#giveBack([...this.#held.keys()], 'moved')
     this.#cancelExpiry()
-    await this.#quietly(() => this.#closeSession())
+    await this.#quietly(async () => {
+      await this.#closeSession()
+      await this.#parts.registry.publish({ type: 'changed' })
+    })
     this.close()
   }
 
@@ -176,7 +179,7 @@ export class Worker extends Emitter<WorkerEvent> {
 
   /** Brings what is held in line with what is assigned. */
   async #settle(): Promise<void> {
-    const { registry, replica, options } = this.#parts
+    const { replica, options } = this.#parts
     const session = this.#session
     if (session === undefined || this.#stopping) return
     await replica.refresh()
@@ -185,9 +188,7 @@ export class Worker extends Emitter<WorkerEvent> {
     const room = Math.max(0, options.moveConcurrency - this.#leaving.size)
     // Not awaited: a listener that takes its time must not keep this worker from its beat.
     void this.#handOver(surplus.slice(0, room))
-    const stray = [...this.#unsure].filter((slot) => owners[slot] !== this.id)
-    if (stray.length > 0) await registry.release(session, stray)
-    for (const slot of stray) this.#unsure.delete(slot)
+    await this.#releaseStrays(session)
     await this.#claimMissing(session)
   }
 
@@ -219,16 +220,11 @@ export class Worker extends Emitter<WorkerEvent> {
 
   async #handOver(slots: readonly number[]): Promise<void> {
     if (slots.length === 0) return
-    try {
-      await this.#giveBack(slots, 'moved')
-      await this.#parts.registry.publish({ type: 'changed' })
-      this.look()
-    } catch (error) {
-      this.#fail(error)
-    }
+    await this.#giveBack(slots, 'moved')
+    this.look()
   }
 
-  /** Revokes, waits for the listeners, then releases: the order that keeps two from working. */
+  /** Revokes and waits for the listeners; only then may slots be released. */
   async #giveBack(slots: readonly number[], reason: 'moved' | 'lost'): Promise<void> {
     const rights: Right[] = []
     for (const slot of slots) {
@@ -241,20 +237,24 @@ export class Worker extends Emitter<WorkerEvent> {
     if (rights.length === 0) return
     const session = this.#session
     await this.#revoke(rights, reason)
-    try {
-      if (session !== undefined && reason === 'moved') {
-        await this.#parts.registry.release(
-          session,
-          rights.map(({ slot }) => slot),
-        )
-      }
-    } catch (error) {
-      // Left unreleased it would be claimed by nobody else while this session lives.
-      this.#expire()
-      throw error
-    } finally {
-      for (const { slot } of rights) this.#leaving.delete(slot)
+    for (const { slot } of rights) {
+      this.#leaving.delete(slot)
+      if (this.#session === session) this.#unsure.add(slot)
     }
+  }
+
+  /**
+   * Gives back what this session may have a right to and doesn't hold. Never while a claim is under
+   * way, and by the table it looked at: a release that arrives late takes nothing away that was
+   * claimed anew.
+   */
+  async #releaseStrays(session: string): Promise<void> {
+    const { registry, replica } = this.#parts
+    const { owners, version } = replica.view
+    const stray = [...this.#unsure].filter((slot) => owners[slot] !== this.id)
+    if (stray.length === 0 || !(await registry.release(session, version, stray))) return
+    for (const slot of stray) this.#unsure.delete(slot)
+    await registry.publish({ type: 'changed' })
   }
 
   async #revoke(slots: readonly Right[], reason: 'moved' | 'lost'): Promise<void> {

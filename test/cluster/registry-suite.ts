@@ -137,8 +137,9 @@ export function registrySuite(name: string, open: () => Promise<Opened>): void {
           [2, 's1'],
         ]),
       )
-      await registry.release('s2', [1])
-      await registry.release('s1', [1])
+      await registry.release('s2', 1, [1])
+      expect(await registry.release('s1', 0, [1])).toBe(false)
+      expect(await registry.release('s1', 1, [1])).toBe(true)
       const second = await registry.claim('s2', 1, [1, 2])
       if (typeof first === 'string' || typeof second === 'string') throw new Error('not granted')
       expect(second.granted.map(({ slot }) => slot)).toEqual([1])

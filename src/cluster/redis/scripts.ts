@@ -154,9 +154,10 @@ end
 return granted
 `,
 
-  /** session, slots… */
+  /** session, version, slots… → 1 if the table is still the same */
   skerryRelease: `
-for at = 2, #ARGV do
+if tonumber(ARGV[2]) < number('tableVersion') then return 0 end
+for at = 3, #ARGV do
   local right = redis.call('HGET', rights, ARGV[at])
   if right and string.match(right, '^%S+') == ARGV[1] then
     redis.call('HDEL', rights, ARGV[at])
