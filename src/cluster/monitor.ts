@@ -215,11 +215,20 @@ class Office {
       if (effect.kind === 'probe') void this.#probe(effect.id, effect.incarnation)
       else if (effect.kind === 'health') this.#health.set(effect.id, effect)
       else {
-        const { id, incarnation } = effect
-        this.#parts.registry.publish({ type: 'ask', id, incarnation }).catch(this.#parts.onError)
+        void this.#ask(effect.id, effect.incarnation)
       }
     }
     if (this.#health.size > 0) void this.#report().catch(this.#parts.onError)
+  }
+
+  async #ask(id: string, incarnation: number): Promise<void> {
+    try {
+      await this.#parts.registry.publish({ type: 'ask', id, incarnation })
+    } catch (error) {
+      // Cut off from the others, this monitor can't tell whose fault it is: it condemns nobody.
+      this.detector.vouched(id, incarnation)
+      this.#parts.onError(error)
+    }
   }
 
   async #probe(id: string, incarnation: number): Promise<void> {

@@ -34,8 +34,9 @@ test('the same seed gives the same trace', async () => {
 })
 
 test('worlds that once showed a defect', async () => {
-  // A grant whose answer was lost, keys distributed before the start, a lease that ran out and went on.
-  for (const seed of [77, 613, 10_305]) {
+  // A grant whose answer was lost, keys distributed before the start, a lease that ran out and
+  // went on, a leader that asked for a second opinion while it was cut off from the registry.
+  for (const seed of [77, 613, 10_305, 11_132]) {
     expect((await runClusterScenario(seed)).violations, `seed ${seed}`).toEqual([])
   }
 })
