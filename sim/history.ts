@@ -81,7 +81,9 @@ export class History {
     const told = this.#told.get(witness.name)!
     for (const { entry, from } of records) {
       if (from === '') this.#wrote(witness, entry)
-      told.set(entry.path, { newest: entry, shown: told.get(entry.path)?.shown })
+      const shown = told.get(entry.path)?.shown
+      const older = shown !== undefined && compareVersions(entry, shown, sha256) < 0
+      told.set(entry.path, { newest: entry, shown: older ? undefined : shown })
     }
   }
 
@@ -148,6 +150,7 @@ export class History {
 
   #wrote(witness: Witness, entry: Entry): void {
     this.#written.add(fingerprint(entry, sha256))
+    this.#moveFloor(entry)
     const told = this.#told.get(witness.name)!
     const before = told.get(entry.path)?.newest
     if (before === undefined || compareVersions(entry, before, sha256) > 0) {
@@ -159,8 +162,16 @@ export class History {
     if (entry.data !== before.data || before.origin !== entry.origin) return
     told.delete(entry.path)
     this.#restamped.get(witness.name)!.set(entry.path, before)
+  }
+
+  /**
+   * A node stamps below what it promised only after it took that back to give it a stamp that is not
+   * ahead; a crash may show no more of it than what it wrote on top. The promise goes along.
+   */
+  #moveFloor(entry: Entry): void {
     const floor = this.#floors.get(entry.path)
-    if (floor && compareVersions(floor, before, sha256) <= 0) this.#floors.set(entry.path, entry)
+    if (floor === undefined || compareVersions(entry, floor, sha256) >= 0) return
+    if (floor.origin === entry.origin) this.#floors.set(entry.path, entry)
   }
 
   /** What is told is durable, is never older than what was told before, and shows nothing deleted. */

@@ -13,6 +13,9 @@ import { Workload } from './workload.ts'
  */
 export const CONVERGENCE_LIMIT_MS = 180_000
 
+/** By when a request that was made has its answer, once everything has healed. */
+const IN_FLIGHT_MS = 2000
+
 /** How often convergence is looked at. */
 const POLL_MS = 500
 
@@ -108,6 +111,8 @@ function randomNetwork(random: Random): NetworkOptions {
 /** After healing: all agree in bounded time without any read or write, nothing is lost, all is quiet. */
 export async function settle(cluster: Cluster): Promise<void> {
   const { world, history } = cluster
+  // What clients asked for before is still on its way to the disks.
+  await world.run(IN_FLIGHT_MS)
   await converge(cluster)
   history.checkNothingLost()
   await checkProgress(cluster)

@@ -66,8 +66,11 @@ export class AsideShelf {
       }
     }
     if (this.#closed) return
-    if (due.length > 0) await this.#release(due)
-    if (due.length === RELEASE_BATCH) return this.review()
+    if (due.length > 0) {
+      await this.#release(due)
+      // More may be due, and if the clock was put back meanwhile some of these are not any more.
+      return this.review()
+    }
     if (next !== undefined) this.#expect(next)
   }
 
