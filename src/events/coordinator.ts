@@ -1,0 +1,461 @@
+import { skerryError, type SkerryError } from '../core/errors.ts'
+import { CommitTracker, isCommitLevel, quorum, requirements, type CommitLevel } from './commit.ts'
+import { Deadlines } from './deadlines.ts'
+import { Emitter } from './emitter.ts'
+import { Nodes } from './nodes.ts'
+import { resolveOptions, type CoordinatorOptions, type ResolvedOptions } from './options.ts'
+import { PeerBook, type Peer, type PeerLocation, type PlacedPeer } from './peers.ts'
+import { place } from './placement.ts'
+import { census, joinCensus, scanTexts, type ScanOptions, type StoredEvent, type StoredText } from './reader.ts'
+import { planRepair, type RepairReport } from './repair.ts'
+import type { Shortfall } from './shortfalls.ts'
+import {
+  answerOf,
+  eventText,
+  isReplicaStore,
+  type Answer,
+  type EventStorage,
+  type ReplicaStore,
+} from './storage.ts'
+import type { RepairOptions } from './sweep.ts'
+import type { Replica } from './transport.ts'
+import { Upkeep } from './upkeep.ts'
+import {
+  Write,
+  type LocalNode,
+  type PutResult,
+  type WriteHost,
+  type WriteNode,
+  type WritePlan,
+} from './write.ts'
+
+/** The events a coordinator emits, with their arguments. */
+export interface CoordinatorEvents {
+  /** A replica is to be carried to a peer: call back, or return a promise. */
+  _put: [peer: Peer, key: string, event: unknown, callback: Answer]
+  /** An event has fewer replicas than it should have, and is listed. */
+  underReplicated: [shortfall: Shortfall]
+  /** Nodes hold different contents under one key. */
+  conflict: [key: string, nodes: readonly string[]]
+  /** A peer that had been away took the copies kept for it. */
+  handedOff: [peer: string, events: number]
+  /** Work in the background failed; it is tried again. */
+  error: [error: unknown]
+}
+
+/** How a coordinator stands. */
+export interface CoordinatorStatus {
+  readonly peers: number
+  readonly inFlight: number
+  readonly hints: number
+  readonly underReplicated: number
+  /** Verdicts since the start. */
+  readonly puts: Readonly<Record<'acknowledged' | 'failed' | 'timeout' | 'unavailable', number>>
+  /** Failures of work in the background since the start. */
+  readonly errors: number
+}
+
+/** Told the verdict: an error, or nothing and what became of the put. */
+export type PutCallback = (error?: SkerryError, result?: PutResult) => void
+
+/**
+ * Places replicas of immutable events on peers, counts who has them, and sees to it that each
+ * event ends on as many nodes as it should. Made by `createCoordinator`.
+ *
+ * A put is acknowledged by the set of nodes that have the event, whatever the order of their
+ * answers. A replica that fails or stays silent is replaced by another peer, and a copy is kept
+ * for the one that missed it.
+ */
+export class Coordinator extends Emitter<CoordinatorEvents> {
+  readonly #options: ResolvedOptions
+  readonly #storage: EventStorage | ReplicaStore
+  readonly #store: ReplicaStore | undefined
+  readonly #nodes: Nodes | undefined
+  readonly #peers = new PeerBook()
+  readonly #local: LocalNode
+  readonly #upkeep: Upkeep
+  readonly #writes = new Set<Write>()
+  readonly #silence: Deadlines<Write>
+  readonly #deadlines: Deadlines<Write>
+  readonly #opening: Promise<void>
+  readonly #idle: (() => void)[] = []
+  readonly #puts = { acknowledged: 0, failed: 0, timeout: 0, unavailable: 0 }
+  #errors = 0
+  #state: 'opening' | 'open' | 'closed' = 'opening'
+
+  /**
+   * @param storage where the local copies go: anything with alldata's `put`, or a store that can
+   *   be read back, which `get`, `scan` and `repair` need
+   */
+  constructor(storage: EventStorage | ReplicaStore, options: CoordinatorOptions) {
+    super()
+    this.#options = resolveOptions(options)
+    this.#storage = storage
+    this.#store = isReplicaStore(storage) ? storage : undefined
+    const { id, env, transport, replicaTimeoutMs, putTimeoutMs } = this.#options
+    this.#local = { id, zone: undefined, region: undefined }
+    if (this.#store && transport) {
+      this.#nodes = new Nodes(this.#options, this.#store, transport, this.#peers)
+    }
+    this.#upkeep = new Upkeep({
+      options: this.#options,
+      nodes: this.#nodes,
+      rankedNodes: (key) => this.#rankedNodes(key),
+      isAvailable: (node) => this.#isUp(node),
+      deliver: (target, key, text) => this.#deliver(target, key, text),
+      conflict: (key, nodes) => this.emit('conflict', key, nodes),
+      listed: (shortfall) => this.emit('underReplicated', shortfall),
+      handedOff: (target, events) => this.emit('handedOff', target, events),
+      failed: (error) => this.#failed(error),
+    })
+    this.#silence = new Deadlines(env, replicaTimeoutMs, (write) => this.#giveUp(write))
+    this.#deadlines = new Deadlines(env, putTimeoutMs, (write) => write.expire())
+    this.#opening = this.#upkeep.open().then(() => {
+      if (this.#state === 'opening') this.#state = 'open'
+    })
+    this.#opening.catch((error: unknown) => this.#failed(error))
+  }
+
+  /** Fulfilled once hints and list of an earlier run are read; puts wait for it by themselves. */
+  ready(): Promise<void> {
+    return this.#opening
+  }
+
+  /**
+   * Makes a peer known, or updates its address and place.
+   * @throws SKERRY_EVENTS_PEER_INVALID
+   */
+  addPeer(peer: Peer, location?: PeerLocation): void {
+    if (peer?.id === this.#local.id) {
+      throw skerryError('EVENTS_PEER_INVALID', `'${peer.id}' is this node itself`)
+    }
+    this.#peers.add(peer, location)
+    this.#welcome(peer.id)
+  }
+
+  /**
+   * Forgets a peer, wherever it was filed; an unknown one is no matter. What it held is copied to
+   * others in the background. The second argument is alldata's and says nothing new.
+   */
+  dropPeer(peer: Pick<Peer, 'id'>, _location?: PeerLocation): void {
+    if (!this.#peers.drop(peer.id)) return
+    for (const write of this.#writes) write.leave(peer.id)
+    this.#upkeep.later(async () => {
+      await this.#opening
+      await this.#upkeep.dismiss(peer.id)
+    })
+  }
+
+  /** Says that a known peer is down (it gets hints instead of replicas), or up again. */
+  setAvailable(id: string, available: boolean): void {
+    if (!this.#peers.setAvailable(id, available)) return
+    if (available) this.#welcome(id)
+    else for (const write of this.#writes) write.leave(id)
+  }
+
+  /**
+   * Stores an event on as many nodes as the options say, and answers once the commit level is
+   * reached; the rest follows in the background.
+   *
+   * @param key sortable, as `generateKey` makes it; a log takes no other
+   * @param event anything with a JSON form
+   * @throws SKERRY_EVENTS_UNAVAILABLE nothing was written: too few nodes
+   * @throws SKERRY_EVENTS_FAILED too many nodes refused; others may have it
+   * @throws SKERRY_EVENTS_TIMEOUT undecided at the deadline; it may yet be stored
+   * @throws SKERRY_EVENTS_CONFLICT the key is taken by another event
+   */
+  put(key: string, event: unknown, level?: CommitLevel): Promise<PutResult>
+  put(key: string, event: unknown, callback: PutCallback): void
+  put(key: string, event: unknown, level: CommitLevel | undefined, callback: PutCallback): void
+  put(
+    key: string,
+    event: unknown,
+    levelOrCallback?: CommitLevel | PutCallback,
+    callback?: PutCallback,
+  ): Promise<PutResult> | undefined {
+    const listener = typeof levelOrCallback === 'function' ? levelOrCallback : callback
+    const level = typeof levelOrCallback === 'function' ? undefined : levelOrCallback
+    const result = this.#put(key, event, level)
+    if (!listener) return result
+    // What the listener throws is not an error of the put; as an unhandled rejection it is seen.
+    void result.then(
+      (put) => listener(undefined, put),
+      (error: SkerryError) => listener(error),
+    )
+    return undefined
+  }
+
+  /**
+   * Reads an event: from whoever answers first of those that should have it, else from the rest.
+   * Nodes that should have it and don't get it in the background.
+   *
+   * @returns the event, or nothing if nobody has it
+   * @throws SKERRY_EVENTS_INCOMPLETE nobody who answered has it, but others did not answer
+   */
+  async get(key: string): Promise<StoredEvent | undefined> {
+    const text = await this.getText(key)
+    return text === undefined ? undefined : { key, event: JSON.parse(text) }
+  }
+
+  /** The same as {@link get}, as JSON text. */
+  async getText(key: string): Promise<string | undefined> {
+    await this.#opening
+    const nodes = this.#readable('get')
+    return new Promise((resolve, reject) => {
+      this.#upkeep.later(() => this.#read(nodes, key, resolve).catch(reject))
+    })
+  }
+
+  /**
+   * The events of the whole cluster in key order, each once, in bounded memory.
+   * @throws SKERRY_EVENTS_INCOMPLETE when so many nodes are out of reach that it could miss events
+   * @example
+   * for await (const { key, event } of coordinator.scan({ from: '20260101' })) …
+   */
+  async *scan(options: ScanOptions = {}): AsyncGenerator<StoredEvent, void> {
+    for await (const batch of this.scanTexts(options)) {
+      for (const { key, text } of batch) yield { key, event: JSON.parse(text) as unknown }
+    }
+  }
+
+  /** The same as {@link scan}, as JSON texts and in batches. */
+  async *scanTexts(options: ScanOptions = {}): AsyncGenerator<readonly StoredText[], void> {
+    await this.#opening
+    const nodes = this.#readable('scan')
+    const maxUnreachable = options.maxUnreachable ?? this.#leastCopies() - 1
+    const how = { ...options, maxUnreachable, limit: this.#options.pageRows }
+    yield* scanTexts(nodes, how, (key, ids) => this.emit('conflict', key, ids))
+  }
+
+  /**
+   * Walks over the replicas of all nodes and copies what is missing somewhere.
+   * @throws SKERRY_EVENTS_WRITE_ONLY if storage or transport can't be read
+   */
+  async repair(options: RepairOptions = {}): Promise<RepairReport> {
+    await this.#opening
+    return this.#upkeep.repair(options, false)
+  }
+
+  /** The under-replicated events, in key order. */
+  async *underReplicated(): AsyncGenerator<Shortfall, void> {
+    await this.#opening
+    let page = await this.#upkeep.shortfalls.page(undefined, this.#options.pageRows)
+    while (page.length > 0) {
+      yield* page
+      page = await this.#upkeep.shortfalls.page(page.at(-1)?.key, this.#options.pageRows)
+    }
+  }
+
+  status(): CoordinatorStatus {
+    return {
+      peers: this.#peers.size,
+      inFlight: this.#writes.size,
+      hints: this.#upkeep.hints.total,
+      underReplicated: this.#upkeep.shortfalls.size,
+      puts: { ...this.#puts },
+      errors: this.#errors,
+    }
+  }
+
+  /** Fulfilled once no put is on its way and no work of the background is under way. */
+  async settled(): Promise<void> {
+    await this.#opening
+    while (this.#writes.size > 0 || this.#upkeep.isBusy) {
+      if (this.#writes.size > 0) await new Promise<void>((resolve) => this.#idle.push(resolve))
+      await this.#upkeep.rest()
+    }
+  }
+
+  /** Refuses new puts, waits for those on their way, and stops. Hints stay for the next run. */
+  async close(): Promise<void> {
+    this.#state = 'closed'
+    this.#upkeep.close()
+    await this.settled()
+    this.#silence.close()
+    this.#deadlines.close()
+  }
+
+  async #put(key: string, event: unknown, level?: CommitLevel): Promise<PutResult> {
+    const { commitLevel, maxInFlight, maxUnderReplicated } = this.#options
+    const chosen: unknown = level ?? commitLevel
+    if (typeof key !== 'string' || key === '') throw skerryError('EVENTS_KEY_INVALID', String(key))
+    if (!isCommitLevel(chosen)) throw skerryError('EVENTS_LEVEL_INVALID', String(chosen))
+    const text = eventText(event)
+    if (this.#state === 'opening') await this.#opening
+    if (this.#state === 'closed') throw skerryError('EVENTS_CLOSED')
+    const listed = this.#upkeep.shortfalls.size
+    if (this.#writes.size >= maxInFlight || (listed > 0 && listed >= maxUnderReplicated)) {
+      throw skerryError('EVENTS_OVERLOADED', this.#writes.size, listed)
+    }
+    const checked = this.#store?.checkReplica(key, text)
+    if (checked) await checked
+    return new Promise((resolve, reject) => {
+      const done = (error: SkerryError | undefined, result?: PutResult) => {
+        if (result) resolve(result)
+        else reject(error as SkerryError)
+      }
+      this.#start(key, text, chosen, done)
+    })
+  }
+
+  #start(key: string, text: string, level: CommitLevel, done: WritePlan['done']): void {
+    const { replicationFactor, replicationStrategy } = this.#options
+    const local = this.#local
+    const placement = place(key, this.#peers.list, replicationFactor - 1, replicationStrategy)
+    const intended = [local, ...placement.replicas] as const
+    const needs = requirements(level, intended, replicationFactor)
+    const live = [...placement.replicas, ...placement.spares].filter(({ available }) => available)
+    const isTooFew = intended.length < replicationFactor && level !== 'ONE'
+    if (isTooFew || new CommitTracker(needs, [local, ...live]).verdict === 'failed') {
+      this.#puts.unavailable++
+      done(skerryError('EVENTS_UNAVAILABLE', live.length + 1, level, replicationFactor))
+      return
+    }
+    const write = new Write(
+      { key, text, local, placement, requirements: needs, replicationFactor, done },
+      this.#writeHost,
+    )
+    if (write.isFinished) return
+    this.#writes.add(write)
+    this.#silence.add(write, write.startedMs)
+    this.#deadlines.add(write, write.startedMs)
+  }
+
+  readonly #writeHost: WriteHost = {
+    nowMs: () => this.#options.env.monotonicMs(),
+    send: (write, node, onBehalfOf, answer) => this.#send(write, node, onBehalfOf, answer),
+    missed: (write, { id }) => this.#upkeep.keep(id, write.key, write.text),
+    late: (write, { id }) => this.#upkeep.late(id, write.key, write.replicas),
+    conflict: ({ key }, { id }) => this.emit('conflict', key, [this.#local.id, id]),
+    decided: (verdict) => void this.#puts[verdict]++,
+    finished: (write) => this.#finished(write),
+  }
+
+  #send(write: Write, node: WriteNode, onBehalfOf: string | undefined, answer: Answer): void {
+    const { key, text } = write
+    if ('peer' in node) this.#sendToPeer(node.peer, { key, text, onBehalfOf }, answer)
+    else this.#writeLocally(key, text, answer)
+  }
+
+  #writeLocally(key: string, text: string, answer: Answer): void {
+    const store = this.#store
+    if (store) {
+      answerOf(() => store.writeReplica(key, text) ?? answer(), false, answer)
+      return
+    }
+    const storage = this.#storage as EventStorage
+    const event: unknown = JSON.parse(text)
+    answerOf((callback) => storage.put(key, event, callback), storage.put.length > 2, answer)
+  }
+
+  /** Each listener gets its own copy of the event: what one does to it must not reach another. */
+  #sendToPeer(peer: Peer, replica: Replica, answer: Answer): void {
+    const listeners = this.listeners('_put')
+    const { transport } = this.#options
+    if (listeners.length > 0) {
+      for (const listener of listeners) {
+        const event: unknown = JSON.parse(replica.text)
+        const call = (callback: Answer) => listener(peer, replica.key, event, callback)
+        answerOf(call, listener.length > 3, answer)
+      }
+    } else if (transport) {
+      answerOf(() => transport.put(peer, replica), false, answer)
+    } else {
+      answer(skerryError('EVENTS_NO_TRANSPORT'))
+    }
+  }
+
+  #deliver(target: string, key: string, text: string): Promise<void> {
+    const { env, replicaTimeoutMs } = this.#options
+    return new Promise((resolve, reject) => {
+      const cancel = env.setTimer(replicaTimeoutMs, () => {
+        reject(skerryError('EVENTS_SILENT', replicaTimeoutMs))
+      })
+      const answer: Answer = (error) => {
+        cancel()
+        if (error === undefined || error === null) resolve()
+        else reject(error instanceof Error ? error : new Error(String(error)))
+      }
+      const placed = this.#peers.get(target)
+      if (target === this.#local.id) this.#writeLocally(key, text, answer)
+      else if (placed) this.#sendToPeer(placed.peer, { key, text }, answer)
+      else answer(skerryError('EVENTS_PEER_INVALID', `'${target}' is not known`))
+    })
+  }
+
+  #giveUp(write: Write): void {
+    const { env, replicaTimeoutMs } = this.#options
+    const nowMs = env.monotonicMs()
+    if (write.giveUp(nowMs - replicaTimeoutMs)) this.#silence.add(write, nowMs)
+  }
+
+  #finished(write: Write): void {
+    this.#writes.delete(write)
+    this.#silence.delete(write)
+    this.#deadlines.delete(write)
+    const { key, text, replicas } = write
+    if (!write.isWhole && replicas.length > 0) {
+      this.#upkeep.later(() => this.#upkeep.list(key, replicas, write.whyShort, text))
+    }
+    if (this.#writes.size === 0) for (const wake of this.#idle.splice(0)) wake()
+  }
+
+  async #read(nodes: Nodes, key: string, found: (text: string | undefined) => void): Promise<void> {
+    const { replicationFactor } = this.#options
+    const ranked = this.#rankedNodes(key).filter((id) => this.#isUp(id))
+    const first = await census(nodes, key, ranked.slice(0, replicationFactor), found)
+    const isWhole = first.holders.length >= replicationFactor
+    const rest = isWhole ? [] : ranked.slice(replicationFactor)
+    const asked = joinCensus(first, await census(nodes, key, rest, found))
+    const down = this.#peers.list.filter(({ available }) => !available).map(({ id }) => id)
+    const unknown = [...asked.unknown, ...down]
+    if (asked.text === undefined) {
+      if (unknown.length >= this.#leastCopies()) {
+        throw skerryError('EVENTS_INCOMPLETE', unknown.join(', '))
+      }
+      found(undefined)
+    } else if (asked.conflict) {
+      this.emit('conflict', key, asked.holders)
+    } else {
+      const { copies } = planRepair({ ...asked, replicationFactor, unknown })
+      for (const id of copies) await nodes.put(id, { key, text: asked.text })
+    }
+  }
+
+  /** The nodes an acknowledgement of the default level stands for at least. */
+  #leastCopies(): number {
+    const { commitLevel, replicationFactor } = this.#options
+    if (commitLevel === 'QUORUM') return quorum(replicationFactor)
+    return commitLevel === 'ALL' ? replicationFactor : 1
+  }
+
+  #rankedNodes(key: string): readonly string[] {
+    const { replicationFactor, replicationStrategy } = this.#options
+    const { list } = this.#peers
+    const { replicas, spares } = place(key, list, replicationFactor - 1, replicationStrategy)
+    return [this.#local.id, ...replicas.map(({ id }) => id), ...spares.map(({ id }) => id)]
+  }
+
+  #isUp(id: string): boolean {
+    return id === this.#local.id || this.#peers.get(id)?.available === true
+  }
+
+  #readable(what: string): Nodes {
+    if (!this.#nodes) throw skerryError('EVENTS_WRITE_ONLY', what)
+    return this.#nodes
+  }
+
+  #welcome(id: string): void {
+    const placed = this.#peers.get(id) as PlacedPeer
+    for (const write of this.#writes) write.join(placed)
+    this.#upkeep.later(async () => {
+      await this.#opening
+      this.#upkeep.welcome(id)
+    })
+  }
+
+  #failed(error: unknown): void {
+    this.#errors++
+    this.emit('error', error)
+  }
+}
