@@ -1,4 +1,5 @@
 import { skerryError, type SkerryError } from '../core/errors.ts'
+import { Carrier } from './carrier.ts'
 import { CommitTracker, isCommitLevel, quorum, requirements, type CommitLevel } from './commit.ts'
 import { Deadlines } from './deadlines.ts'
 import { Emitter } from './emitter.ts'
@@ -6,11 +7,16 @@ import { Nodes } from './nodes.ts'
 import { resolveOptions, type CoordinatorOptions, type ResolvedOptions } from './options.ts'
 import { PeerBook, type Peer, type PeerLocation, type PlacedPeer } from './peers.ts'
 import { place } from './placement.ts'
-import { census, joinCensus, scanTexts, type ScanOptions, type StoredEvent, type StoredText } from './reader.ts'
+import {
+  askAround,
+  scanTexts,
+  type ScanOptions,
+  type StoredEvent,
+  type StoredText,
+} from './reader.ts'
 import { planRepair, type RepairReport } from './repair.ts'
 import type { Shortfall } from './shortfalls.ts'
 import {
-  answerOf,
   eventText,
   isReplicaStore,
   type Answer,
@@ -18,16 +24,8 @@ import {
   type ReplicaStore,
 } from './storage.ts'
 import type { RepairOptions } from './sweep.ts'
-import type { Replica } from './transport.ts'
 import { Upkeep } from './upkeep.ts'
-import {
-  Write,
-  type LocalNode,
-  type PutResult,
-  type WriteHost,
-  type WriteNode,
-  type WritePlan,
-} from './write.ts'
+import { Write, type LocalNode, type PutResult, type WriteHost, type WritePlan } from './write.ts'
 
 /** The events a coordinator emits, with their arguments. */
 export interface CoordinatorEvents {
@@ -68,7 +66,7 @@ export type PutCallback = (error?: SkerryError, result?: PutResult) => void
  */
 export class Coordinator extends Emitter<CoordinatorEvents> {
   readonly #options: ResolvedOptions
-  readonly #storage: EventStorage | ReplicaStore
+  readonly #carrier: Carrier
   readonly #store: ReplicaStore | undefined
   readonly #nodes: Nodes | undefined
   readonly #peers = new PeerBook()
@@ -90,7 +88,10 @@ export class Coordinator extends Emitter<CoordinatorEvents> {
   constructor(storage: EventStorage | ReplicaStore, options: CoordinatorOptions) {
     super()
     this.#options = resolveOptions(options)
-    this.#storage = storage
+    this.#carrier = new Carrier(this.#options, storage, {
+      peer: (id) => this.#peers.get(id)?.peer,
+      listeners: () => this.listeners('_put'),
+    })
     this.#store = isReplicaStore(storage) ? storage : undefined
     const { id, env, transport, replicaTimeoutMs, putTimeoutMs } = this.#options
     this.#local = { id, zone: undefined, region: undefined }
@@ -102,7 +103,7 @@ export class Coordinator extends Emitter<CoordinatorEvents> {
       nodes: this.#nodes,
       rankedNodes: (key) => this.#rankedNodes(key),
       isAvailable: (node) => this.#isUp(node),
-      deliver: (target, key, text) => this.#deliver(target, key, text),
+      deliver: (target, key, text) => this.#carrier.deliver(target, { key, text }),
       conflict: (key, nodes) => this.emit('conflict', key, nodes),
       listed: (shortfall) => this.emit('underReplicated', shortfall),
       handedOff: (target, events) => this.emit('handedOff', target, events),
@@ -292,7 +293,7 @@ export class Coordinator extends Emitter<CoordinatorEvents> {
     return new Promise((resolve, reject) => {
       const done = (error: SkerryError | undefined, result?: PutResult) => {
         if (result) resolve(result)
-        else reject(error as SkerryError)
+        else reject(error)
       }
       this.#start(key, text, chosen, done)
     })
@@ -323,64 +324,14 @@ export class Coordinator extends Emitter<CoordinatorEvents> {
 
   readonly #writeHost: WriteHost = {
     nowMs: () => this.#options.env.monotonicMs(),
-    send: (write, node, onBehalfOf, answer) => this.#send(write, node, onBehalfOf, answer),
+    send: ({ key, text }, { id }, onBehalfOf, answer) => {
+      this.#carrier.send(id, { key, text, onBehalfOf }, answer)
+    },
     missed: (write, { id }) => this.#upkeep.keep(id, write.key, write.text),
     late: (write, { id }) => this.#upkeep.late(id, write.key, write.replicas),
     conflict: ({ key }, { id }) => this.emit('conflict', key, [this.#local.id, id]),
     decided: (verdict) => void this.#puts[verdict]++,
     finished: (write) => this.#finished(write),
-  }
-
-  #send(write: Write, node: WriteNode, onBehalfOf: string | undefined, answer: Answer): void {
-    const { key, text } = write
-    if ('peer' in node) this.#sendToPeer(node.peer, { key, text, onBehalfOf }, answer)
-    else this.#writeLocally(key, text, answer)
-  }
-
-  #writeLocally(key: string, text: string, answer: Answer): void {
-    const store = this.#store
-    if (store) {
-      answerOf(() => store.writeReplica(key, text) ?? answer(), false, answer)
-      return
-    }
-    const storage = this.#storage as EventStorage
-    const event: unknown = JSON.parse(text)
-    answerOf((callback) => storage.put(key, event, callback), storage.put.length > 2, answer)
-  }
-
-  /** Each listener gets its own copy of the event: what one does to it must not reach another. */
-  #sendToPeer(peer: Peer, replica: Replica, answer: Answer): void {
-    const listeners = this.listeners('_put')
-    const { transport } = this.#options
-    if (listeners.length > 0) {
-      for (const listener of listeners) {
-        const event: unknown = JSON.parse(replica.text)
-        const call = (callback: Answer) => listener(peer, replica.key, event, callback)
-        answerOf(call, listener.length > 3, answer)
-      }
-    } else if (transport) {
-      answerOf(() => transport.put(peer, replica), false, answer)
-    } else {
-      answer(skerryError('EVENTS_NO_TRANSPORT'))
-    }
-  }
-
-  #deliver(target: string, key: string, text: string): Promise<void> {
-    const { env, replicaTimeoutMs } = this.#options
-    return new Promise((resolve, reject) => {
-      const cancel = env.setTimer(replicaTimeoutMs, () => {
-        reject(skerryError('EVENTS_SILENT', replicaTimeoutMs))
-      })
-      const answer: Answer = (error) => {
-        cancel()
-        if (error === undefined || error === null) resolve()
-        else reject(error instanceof Error ? error : new Error(String(error)))
-      }
-      const placed = this.#peers.get(target)
-      if (target === this.#local.id) this.#writeLocally(key, text, answer)
-      else if (placed) this.#sendToPeer(placed.peer, { key, text }, answer)
-      else answer(skerryError('EVENTS_PEER_INVALID', `'${target}' is not known`))
-    })
   }
 
   #giveUp(write: Write): void {
@@ -402,23 +353,20 @@ export class Coordinator extends Emitter<CoordinatorEvents> {
 
   async #read(nodes: Nodes, key: string, found: (text: string | undefined) => void): Promise<void> {
     const { replicationFactor } = this.#options
-    const ranked = this.#rankedNodes(key).filter((id) => this.#isUp(id))
-    const first = await census(nodes, key, ranked.slice(0, replicationFactor), found)
-    const isWhole = first.holders.length >= replicationFactor
-    const rest = isWhole ? [] : ranked.slice(replicationFactor)
-    const asked = joinCensus(first, await census(nodes, key, rest, found))
-    const down = this.#peers.list.filter(({ available }) => !available).map(({ id }) => id)
-    const unknown = [...asked.unknown, ...down]
-    if (asked.text === undefined) {
-      if (unknown.length >= this.#leastCopies()) {
-        throw skerryError('EVENTS_INCOMPLETE', unknown.join(', '))
-      }
-      found(undefined)
+    const ids = this.#rankedNodes(key)
+    const asked = await askAround(nodes, { key, replicationFactor, ids, found })
+    const { text, holders, unknown } = asked
+    if (text === undefined) {
+      if (unknown.length < this.#leastCopies()) found(undefined)
+      else throw skerryError('EVENTS_INCOMPLETE', unknown.join(', '))
     } else if (asked.conflict) {
-      this.emit('conflict', key, asked.holders)
+      this.emit('conflict', key, holders)
     } else {
-      const { copies } = planRepair({ ...asked, replicationFactor, unknown })
-      for (const id of copies) await nodes.put(id, { key, text: asked.text })
+      const { copies } = planRepair({ ...asked, replicationFactor })
+      const made = await Promise.allSettled(copies.map((id) => nodes.put(id, { key, text })))
+      const failed = copies.filter((_id, index) => made[index]?.status === 'rejected')
+      if (failed.length === 0) return
+      await this.#upkeep.list(key, holders, `no copy could be made on ${failed.join(', ')}`)
     }
   }
 

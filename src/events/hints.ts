@@ -38,7 +38,10 @@ export class Hints {
       const records = await this.#records.range({ from, below, limit: 1_000 })
       for (const [record] of records) {
         const cut = record.indexOf('/', PREFIX.length)
-        this.#remember(unsegment(record.slice(PREFIX.length, cut)), unsegment(record.slice(cut + 1)))
+        this.#remember(
+          unsegment(record.slice(PREFIX.length, cut)),
+          unsegment(record.slice(cut + 1)),
+        )
       }
       const last = records.at(-1)
       if (!last) return
@@ -116,4 +119,3 @@ function prefixOf(target: string): string {
 function recordKey(target: string, key: string): string {
   return prefixOf(target) + segment(key)
 }
-

@@ -42,7 +42,10 @@ export class Nodes {
     }
     const { list } = this.#peers
     return {
-      sources: [local, ...list.filter(({ available }) => available).map((peer) => this.#from(peer))],
+      sources: [
+        local,
+        ...list.filter(({ available }) => available).map((peer) => this.#from(peer)),
+      ],
       down: list.filter(({ available }) => !available).map(({ id }) => id),
     }
   }

@@ -32,62 +32,64 @@ export interface ScanOptions {
 /** Nodes of which some hold different contents under one key. */
 export type ReportConflict = (key: string, nodes: readonly string[]) => void
 
-/** What became of asking everybody for one event. */
+/** What became of asking for one event. */
 export interface Census {
   readonly text: string | undefined
   readonly holders: readonly string[]
+  /** Those that answered without having it, in the order in which they were to be asked. */
   readonly lacking: readonly string[]
+  /** Those that did not answer. */
   readonly unknown: readonly string[]
   readonly conflict: boolean
 }
 
-/** Asks the nodes `ids` for an event, all at once; `found` gets the first text, as early as it is there. */
-export async function census(
-  nodes: Nodes,
-  key: string,
-  ids: readonly string[],
-  found: (text: string) => void,
-): Promise<Census> {
-  const held: Held[] = []
-  const lacking: string[] = []
-  const unknown: string[] = []
-  await Promise.all(
-    ids.map(async (id) => {
-      try {
-        const text = await nodes.get(id, key)
-        if (text === undefined) {
-          lacking.push(id)
-        } else {
-          if (held.length === 0) found(text)
-          held.push({ id, value: text })
-        }
-      } catch {
-        unknown.push(id) // a node that fails to answer is reported as such
-      }
-    }),
-  )
-  const order = (a: string, b: string) => ids.indexOf(a) - ids.indexOf(b)
-  const text = held[0]?.value
+/** Whom to ask for which event. */
+export interface Inquiry {
+  readonly key: string
+  readonly replicationFactor: number
+  /** Every node, those that should have the event first. */
+  readonly ids: readonly string[]
+  /** Gets the first text, as early as it is there. */
+  readonly found: (text: string) => void
+}
+
+/** Asks those that should have an event and, if any of them doesn't, the rest too. */
+export async function askAround(nodes: Nodes, inquiry: Inquiry): Promise<Census> {
+  const { ids, replicationFactor } = inquiry
+  const down = new Set(nodes.all().down)
+  const up = ids.filter((id) => !down.has(id))
+  const answers = await ask(nodes, up.slice(0, replicationFactor), inquiry)
+  if (answers.some(({ text }) => text === undefined)) {
+    answers.push(...(await ask(nodes, up.slice(replicationFactor), inquiry)))
+  }
+  const held = answers.filter((answer): answer is { id: string; text: string } => {
+    return typeof answer.text === 'string'
+  })
+  const text = held[0]?.text
   return {
     text,
     holders: held.map(({ id }) => id),
-    lacking: lacking.sort(order),
-    unknown,
-    conflict: text !== undefined && held.some(({ value }) => !sameEvent(text, value)),
+    lacking: answers.filter((answer) => answer.text === undefined).map(({ id }) => id),
+    unknown: [...answers.filter((answer) => answer.text === null).map(({ id }) => id), ...down],
+    conflict: held.some((other) => !sameEvent(text as string, other.text)),
   }
 }
 
-/** What two rounds of asking brought to light together. */
-export function joinCensus(first: Census, second: Census): Census {
-  const text = first.text ?? second.text
-  const isSame = second.text === undefined || sameEvent(text as string, second.text)
-  return {
-    text,
-    holders: [...first.holders, ...second.holders],
-    lacking: [...first.lacking, ...second.lacking],
-    unknown: [...first.unknown, ...second.unknown],
-    conflict: first.conflict || second.conflict || !isSame,
-  }
+/** Without text: the node doesn't have it; `null`: it did not answer. */
+type Answered = { readonly id: string; readonly text: string | undefined | null }
+
+function ask(nodes: Nodes, ids: readonly string[], inquiry: Inquiry): Promise<Answered[]> {
+  return Promise.all(
+    ids.map((id) =>
+      nodes.get(id, inquiry.key).then(
+        (text) => {
+          if (text !== undefined) inquiry.found(text)
+          return { id, text }
+        },
+        () => ({ id, text: null }),
+      ),
+    ),
+  )
 }
 
 /**

@@ -1,4 +1,7 @@
-import BTree from 'sorted-btree'
+import sortedBTree from 'sorted-btree'
+
+// A CommonJS module: its class is the default of the default.
+const BTree = sortedBTree.default
 
 /** One change: a record set, or (without `value`) deleted. */
 export interface RecordChange {

@@ -54,7 +54,9 @@ export class Shortfalls {
     const { key, ...rest } = shortfall
     const sinceMs = this.get(key)?.sinceMs ?? Number(this.#env.now() / NS_PER_MS)
     this.#keys.add(key)
-    await this.#records.write([{ key: PREFIX + segment(key), value: JSON.stringify({ sinceMs, ...rest }) }])
+    await this.#records.write([
+      { key: PREFIX + segment(key), value: JSON.stringify({ sinceMs, ...rest }) },
+    ])
     return { ...shortfall, sinceMs }
   }
 

@@ -93,7 +93,7 @@ export function eventText(event: unknown): string {
   let text: string | undefined
   let why = 'an event needs a JSON form'
   try {
-    text = JSON.stringify(event) as string | undefined
+    text = JSON.stringify(event)
   } catch (error) {
     why = String(error)
   }

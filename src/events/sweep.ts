@@ -23,8 +23,8 @@ export interface SweepHost {
   readonly replicationFactor: number
   readonly pageRows: number
   /** Every known node, best first for the key. */
-  rankedNodes(key: string): readonly string[]
-  conflict(key: string, nodes: readonly string[]): void
+  readonly rankedNodes: (key: string) => readonly string[]
+  readonly conflict: (key: string, nodes: readonly string[]) => void
   /** Lists an event, or takes it off the list if nothing is missing. */
   list(key: string, holders: readonly string[], reason: string): Promise<void>
   isClosed(): boolean

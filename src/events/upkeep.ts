@@ -1,5 +1,5 @@
 import type { CancelTimer } from '../core/env.ts'
-import { skerryError } from '../core/errors.ts'
+import { messageOf, skerryError } from '../core/errors.ts'
 import { Handoff } from './handoff.ts'
 import { Hints, type Hint } from './hints.ts'
 import type { Nodes } from './nodes.ts'
@@ -15,12 +15,12 @@ export interface UpkeepHost {
   /** Reading and copying; absent where storage or transport can only write. */
   readonly nodes: Nodes | undefined
   /** Every known node, best first for the key. */
-  rankedNodes(key: string): readonly string[]
+  readonly rankedNodes: (key: string) => readonly string[]
   /** Whether a node is known and not down. */
   isAvailable(id: string): boolean
   /** Carries a kept copy to a node. */
   deliver(target: string, key: string, text: string): Promise<void>
-  conflict(key: string, nodes: readonly string[]): void
+  readonly conflict: (key: string, nodes: readonly string[]) => void
   listed(shortfall: Shortfall): void
   handedOff(target: string, events: number): void
   failed(error: unknown): void
@@ -152,9 +152,7 @@ export class Upkeep {
     if (!nodes) throw skerryError('EVENTS_WRITE_ONLY', 'repair')
     const { replicationFactor, pageRows } = this.#host.options
     const sweep = new Sweep({
-      ...{ nodes, shortfalls: this.shortfalls, replicationFactor, pageRows },
-      rankedNodes: (key) => rankedNodes(key),
-      conflict: (key, ids) => conflict(key, ids),
+      ...{ nodes, shortfalls: this.shortfalls, replicationFactor, pageRows, rankedNodes, conflict },
       list: (key, holders, reason) => this.#relist(key, holders, reason),
       isClosed: () => this.#isClosed,
     })
@@ -240,7 +238,7 @@ export class Upkeep {
         lacking--
         await this.list(key, [id], '')
       } catch (error) {
-        await this.list(key, [], `${id}: ${String(error)}`)
+        await this.list(key, [], `${id}: ${messageOf(error)}`)
       }
     }
   }

@@ -5,7 +5,11 @@ import { substituteFor, type Placement } from './placement.ts'
 import type { Answer } from './storage.ts'
 
 /** This node, in the same terms as its peers. */
-export type LocalNode = { readonly id: string; readonly zone: undefined; readonly region: undefined }
+export type LocalNode = {
+  readonly id: string
+  readonly zone: undefined
+  readonly region: undefined
+}
 
 /** A node that a replica is sent to; without `peer` it is this one. */
 export type WriteNode = PlacedPeer | LocalNode
@@ -65,6 +69,11 @@ interface Attempt {
   outcome: Outcome
 }
 
+interface GivenAnswer {
+  readonly attempt: Attempt
+  readonly error: unknown
+}
+
 /** What a put needs to know when it starts. */
 export interface WritePlan {
   readonly key: string
@@ -95,7 +104,7 @@ export class Write {
   readonly #attempts: Attempt[] = []
   /** Replicas that nobody is left for. */
   readonly #vacant: Slot[] = []
-  readonly #answers: { readonly attempt: Attempt; readonly error: unknown }[] = []
+  readonly #answers: GivenAnswer[] = []
   #firstError: unknown
   #working = true
   #pending = 0
@@ -211,7 +220,7 @@ export class Write {
     if (this.#working) return
     this.#working = true
     for (let next = 0; next < this.#answers.length; next++) {
-      const { attempt, error } = this.#answers[next] as (typeof this.#answers)[number]
+      const { attempt, error } = this.#answers[next] as GivenAnswer
       if (error === undefined || error === null) this.#ok(attempt)
       else this.#failed(attempt, error)
     }
