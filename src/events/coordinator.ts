@@ -1,4 +1,4 @@
-import { skerryError, type SkerryError } from '../core/errors.ts'
+import { SkerryError, skerryError } from '../core/errors.ts'
 import { Carrier } from './carrier.ts'
 import { CommitTracker, isCommitLevel, quorum, requirements, type CommitLevel } from './commit.ts'
 import { Deadlines } from './deadlines.ts'
@@ -291,9 +291,9 @@ export class Coordinator extends Emitter<CoordinatorEvents> {
     const checked = this.#store?.checkReplica(key, text)
     if (checked) await checked
     return new Promise((resolve, reject) => {
-      const done = (error: SkerryError | undefined, result?: PutResult) => {
-        if (result) resolve(result)
-        else reject(error)
+      const done = (outcome: PutResult | SkerryError) => {
+        if (outcome instanceof SkerryError) reject(outcome)
+        else resolve(outcome)
       }
       this.#start(key, text, chosen, done)
     })

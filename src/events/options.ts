@@ -1,7 +1,7 @@
 import type { Env } from '../core/env.ts'
 import { skerryError } from '../core/errors.ts'
 import { isCommitLevel, type CommitLevel } from './commit.ts'
-import type { Records } from './records.ts'
+import type { Engine } from '../store/engine.ts'
 import type { ReplicationStrategy } from './placement.ts'
 import type { PeerTransport } from './transport.ts'
 
@@ -45,7 +45,7 @@ export interface CoordinatorOptions {
   /** Rows a page of `scan` and of a sweep asks of each node; default 500. */
   readonly pageRows?: number | undefined
   /** Where hints and the list of under-replicated events are kept; default: in memory. */
-  readonly records?: Records | undefined
+  readonly engine?: Engine | undefined
   /** Carries events to peers and back. Without it, listeners of `_put` do, and nothing is read. */
   readonly transport?: PeerTransport | undefined
   /** Time and chance; `createCoordinator` takes those of the machine. */
@@ -54,10 +54,10 @@ export interface CoordinatorOptions {
 
 /** The options of a coordinator, complete and checked. */
 export type ResolvedOptions = Readonly<
-  Required<Omit<CoordinatorOptions, 'replicationStrategy' | 'records' | 'transport'>>
+  Required<Omit<CoordinatorOptions, 'replicationStrategy' | 'engine' | 'transport'>>
 > & {
   readonly replicationStrategy: ReplicationStrategy
-  readonly records: Records | undefined
+  readonly engine: Engine | undefined
   readonly transport: PeerTransport | undefined
 }
 
@@ -75,7 +75,7 @@ const COUNTS = {
   pageRows: { preset: 500, least: 1 },
 } as const
 
-const OTHERS = ['id', 'commitLevel', 'replicationStrategy', 'records', 'transport', 'env']
+const OTHERS = ['id', 'commitLevel', 'replicationStrategy', 'engine', 'transport', 'env']
 
 /**
  * Checks and completes options; what was handed in is left as it is.
@@ -87,7 +87,7 @@ export function resolveOptions(options: CoordinatorOptions): ResolvedOptions {
       throw skerryError('OPTION_UNKNOWN', name)
     }
   }
-  const { id = 'local', commitLevel = 'QUORUM', records, transport, env } = options
+  const { id = 'local', commitLevel = 'QUORUM', engine, transport, env } = options
   if (typeof id !== 'string' || id === '') {
     throw skerryError('OPTION_INVALID', 'id', id, 'it names this node among its peers')
   }
@@ -96,7 +96,7 @@ export function resolveOptions(options: CoordinatorOptions): ResolvedOptions {
   }
   const counts = resolveCounts(options)
   return Object.freeze({
-    ...{ id, commitLevel, records, transport, env, ...counts },
+    ...{ id, commitLevel, engine, transport, env, ...counts },
     replicaTimeoutMs: Math.min(counts.replicaTimeoutMs, counts.putTimeoutMs),
     replicationStrategy: resolveStrategy(options.replicationStrategy),
   })

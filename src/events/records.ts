@@ -1,7 +1,5 @@
-import sortedBTree from 'sorted-btree'
-
-// A CommonJS module: its class is the default of the default.
-const BTree = sortedBTree.default
+import { pack, readText, unpack } from '../core/codec.ts'
+import type { Engine, EngineOp } from '../store/engine.ts'
 
 /** One change: a record set, or (without `value`) deleted. */
 export interface RecordChange {
@@ -20,40 +18,86 @@ export interface RecordRange {
 /** A record as it is read back. */
 export type TextRecord = readonly [key: string, value: string]
 
-/**
- * The small port behind event log, hints and the list of under-replicated events: text records in
- * the order of their ASCII keys.
- */
-export interface Records {
-  get(key: string): string | undefined
-  /** Records in key order. */
-  range(range: RecordRange): Promise<readonly TextRecord[]>
-  /** Applies all changes or none, in the order of the calls; durable once it is fulfilled. */
-  write(changes: readonly RecordChange[]): Promise<void>
+/** A group waiting for the disk, with everybody who waits for it. */
+interface Group {
+  readonly ops: EngineOp[]
+  readonly done: Promise<void>
+  start(): void
 }
 
-/** Records that last as long as the process. */
-export class MemoryRecords implements Records {
-  readonly #tree = new BTree<string, string>()
+/** Most changes that one sync to the disk makes durable. */
+const MAX_GROUP = 1_000
 
-  get(key: string): string | undefined {
-    return this.#tree.get(key)
+/**
+ * Text records on an engine, behind event log, hints and the list of under-replicated events.
+ * Keys are printable ASCII. Changes that come while others are on their way to the disk wait and
+ * go together: one sync for all of them.
+ */
+export class Records {
+  readonly #engine: Engine
+  readonly #prefix: string
+  #waiting: Group[] = []
+  #isWriting = false
+
+  /** @param prefix keeps these records apart from whatever else the engine holds */
+  constructor(engine: Engine, prefix = 'events/') {
+    this.#engine = engine
+    this.#prefix = prefix
   }
 
+  get(key: string): string | undefined {
+    const value = this.#engine.get(this.#prefix + key)
+    return value && readText(unpack(value), 'record')
+  }
+
+  /** Records in key order. */
   async range({ from, below, limit }: RecordRange): Promise<readonly TextRecord[]> {
+    const prefix = this.#prefix
     const found: TextRecord[] = []
-    for (const [key, value] of this.#tree.entries(from)) {
-      if (found.length >= limit || key >= below) break
-      found.push([key, value])
+    const range = { from: prefix + from, to: prefix + below, limit }
+    for await (const items of this.#engine.scan(range)) {
+      for (const [key, value] of items) {
+        found.push([key.slice(prefix.length), readText(unpack(value), 'record')])
+      }
     }
     return found
   }
 
-  async write(changes: readonly RecordChange[]): Promise<void> {
-    for (const { key, value } of changes) {
-      if (value === undefined) this.#tree.delete(key)
-      else this.#tree.set(key, value)
+  /** Applies all changes or none, in the order of the calls; durable once it is fulfilled. */
+  write(changes: readonly RecordChange[]): Promise<void> {
+    let group = this.#waiting.at(-1)
+    if (!group || group.ops.length >= MAX_GROUP) {
+      group = this.#newGroup()
+      this.#waiting.push(group)
     }
+    for (const { key, value } of changes) {
+      group.ops.push({
+        key: this.#prefix + key,
+        ...(value === undefined ? {} : { value: pack(value) }),
+      })
+    }
+    if (!this.#isWriting) void this.#flush()
+    return group.done
+  }
+
+  #newGroup(): Group {
+    let start = () => {}
+    const ops: EngineOp[] = []
+    const done = new Promise<void>((resolve, reject) => {
+      start = () => void this.#engine.write(ops).then(resolve, reject)
+    })
+    return { ops, done, start }
+  }
+
+  /** One group after the other; whoever waits for a group learns of its failure. */
+  async #flush(): Promise<void> {
+    this.#isWriting = true
+    await Promise.resolve()
+    for (let group = this.#waiting.shift(); group; group = this.#waiting.shift()) {
+      group.start()
+      await group.done.catch(() => undefined)
+    }
+    this.#isWriting = false
   }
 }
 

@@ -1,11 +1,12 @@
 import type { CancelTimer } from '../core/env.ts'
 import { messageOf, skerryError } from '../core/errors.ts'
+import { MemoryEngine } from '../store/memory.ts'
 import { Handoff } from './handoff.ts'
 import { Hints, type Hint } from './hints.ts'
 import type { Nodes } from './nodes.ts'
 import type { ResolvedOptions } from './options.ts'
 import type { RepairReport } from './repair.ts'
-import { MemoryRecords } from './records.ts'
+import { Records } from './records.ts'
 import { Shortfalls, type Shortfall } from './shortfalls.ts'
 import { Sweep, type RepairOptions } from './sweep.ts'
 
@@ -46,10 +47,10 @@ export class Upkeep {
 
   constructor(host: UpkeepHost) {
     this.#host = host
-    const { env, maxHints, hintWindowMs, hintsPerSecond, records } = host.options
-    const kept = records ?? new MemoryRecords()
-    this.hints = new Hints(kept, env, maxHints)
-    this.shortfalls = new Shortfalls(kept, env)
+    const { env, maxHints, hintWindowMs, hintsPerSecond, engine } = host.options
+    const records = new Records(engine ?? new MemoryEngine())
+    this.hints = new Hints(records, env, maxHints)
+    this.shortfalls = new Shortfalls(records, env)
     this.#handoff = new Handoff({
       ...{ env, hintWindowMs, hintsPerSecond, hints: this.hints },
       deliver: (target, { key, text }) => host.deliver(target, key, text),

@@ -83,7 +83,7 @@ export interface WritePlan {
   readonly requirements: readonly Requirement[]
   readonly replicationFactor: number
   /** Called once, with the verdict. Must not throw. */
-  readonly done: (error: SkerryError | undefined, result?: PutResult) => void
+  readonly done: (outcome: PutResult | SkerryError) => void
 }
 
 /**
@@ -285,7 +285,7 @@ export class Write {
     this.#decided = true
     this.#host.decided(verdict)
     if (verdict === 'acknowledged') {
-      this.#done(undefined, { acknowledged: true, replicas: this.replicas, hinted: this.hinted })
+      this.#done({ acknowledged: true, replicas: this.replicas, hinted: this.hinted })
       return
     }
     const { outcomes } = this
