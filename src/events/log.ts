@@ -42,6 +42,8 @@ export interface IntervalStatus extends Interval {
 export interface EventLogEvents {
   /** No event will be accepted any more with a key in this interval: it can be exported. */
   intervalClosed: [interval: Interval]
+  /** Closing an interval failed; it is tried again. */
+  error: [error: unknown]
 }
 
 const EVENTS = 'log/'
@@ -64,8 +66,10 @@ export class EventLog extends Emitter<EventLogEvents> implements EventStorage, R
   readonly #writing = new Map<string, string>()
   #closedUpTo: string
   #cancel: CancelTimer | undefined
+  #isClosed = false
 
-  private constructor(records: Records, options: EventLogOptions) {
+  /** Use {@link openEventLog}. */
+  constructor(records: Records, options: EventLogOptions) {
     super()
     const { env, interval = 'P1D', closeGraceMs = 10_000 } = options
     if (!isIntervalLength(interval)) {
@@ -81,19 +85,15 @@ export class EventLog extends Emitter<EventLogEvents> implements EventStorage, R
     this.#closedUpTo = records.get(CLOSED) ?? ''
   }
 
-  /**
-   * Opens the log that `engine` holds. The engine is for events only; a coordinator may keep its
-   * hints in another one.
-   * @throws SKERRY_OPTION_INVALID
-   */
-  static async open(engine: Engine, options: EventLogOptions): Promise<EventLog> {
-    const log = new EventLog(new Records(engine), options)
-    await log.#rotate()
-    return log
+  /** Announces what closed since the last run, and watches the clock from here on. */
+  async open(): Promise<void> {
+    await this.#rotate()
+    this.#watch()
   }
 
   /** Stops watching the clock. The engine stays open. */
   close(): void {
+    this.#isClosed = true
     this.#cancel?.()
   }
 
@@ -161,9 +161,8 @@ export class EventLog extends Emitter<EventLogEvents> implements EventStorage, R
     return { rows, more: rows.length < found.length }
   }
 
-  /** Every interval in which this node has events, in order. */
-  async *intervals(): AsyncGenerator<IntervalStatus, void> {
-    let from = ''
+  /** Every interval in which this node has events, in order, from the key `from` on. */
+  async *intervals(from = ''): AsyncGenerator<IntervalStatus, void> {
     for (;;) {
       const { rows } = await this.rangeReplicas({ from, limit: 1 })
       const [first] = rows
@@ -205,23 +204,43 @@ export class EventLog extends Emitter<EventLogEvents> implements EventStorage, R
     return below <= this.#openInterval().from ? 'closing' : 'open'
   }
 
-  /** Closes what has to be closed by now, announces it, and waits for the next time. */
+  /** Closes what has to be closed by now, and announces it. */
   async #rotate(): Promise<void> {
-    const nowMs = wallMs(this.#env)
-    const upTo = this.#calendar.openAt(nowMs - this.#graceMs).from
-    if (upTo > this.#closedUpTo) {
-      const closing: Interval[] = []
-      for await (const interval of this.intervals()) {
-        if (interval.below > upTo) break
-        if (interval.below > this.#closedUpTo) closing.push(interval)
-      }
-      await this.#records.write([{ key: CLOSED, value: upTo }])
-      this.#closedUpTo = upTo
-      for (const { from, below } of closing) this.emit('intervalClosed', { from, below })
+    const upTo = this.#calendar.openAt(wallMs(this.#env) - this.#graceMs).from
+    if (upTo <= this.#closedUpTo) return
+    const closing: Interval[] = []
+    for await (const interval of this.intervals(this.#closedUpTo)) {
+      if (interval.below <= upTo) closing.push(interval)
+      else break
     }
-    const waitMs = this.#calendar.untilNextMs(nowMs - this.#graceMs)
-    this.#cancel = this.#env.setTimer(Math.min(waitMs, MAX_WAIT_MS), () => void this.#rotate())
+    await this.#records.write([{ key: CLOSED, value: upTo }])
+    this.#closedUpTo = upTo
+    for (const { from, below } of closing) this.emit('intervalClosed', { from, below })
   }
+
+  #watch(): void {
+    if (this.#isClosed) return
+    const waitMs = this.#calendar.untilNextMs(wallMs(this.#env) - this.#graceMs)
+    this.#cancel = this.#env.setTimer(Math.min(waitMs, MAX_WAIT_MS), () => {
+      void this.#rotate()
+        .catch((error: unknown) => this.emit('error', error))
+        .finally(() => this.#watch())
+    })
+  }
+}
+
+/**
+ * Opens the event log that `engine` holds. The engine is for events only; a coordinator needs
+ * another one for its hints.
+ * @throws SKERRY_OPTION_INVALID
+ * @example
+ * const log = await openEventLog(await openLevelEngine('data/events'), { env, interval: 'PT1H' })
+ * const coordinator = new Coordinator(log, { env })
+ */
+export async function openEventLog(engine: Engine, options: EventLogOptions): Promise<EventLog> {
+  const log = new EventLog(new Records(engine), options)
+  await log.open()
+  return log
 }
 
 /** A character above every one in a key. */

@@ -187,7 +187,7 @@ export class Write {
   /** Gives up waiting for whoever was asked before `beforeMs`. @returns whether anyone is awaited */
   giveUp(beforeMs: number): boolean {
     this.#working = true
-    for (const attempt of this.#attempts) {
+    for (const attempt of [...this.#attempts]) {
       if (attempt.outcome === 'pending' && attempt.startedMs <= beforeMs) this.#silent(attempt)
     }
     this.#working = false
