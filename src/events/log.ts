@@ -62,8 +62,6 @@ export class EventLog extends Emitter<EventLogEvents> implements EventStorage, R
   readonly #records: Records
   readonly #calendar: IntervalCalendar
   readonly #graceMs: number
-  /** Replicas on their way to the disk: as good as stored when it comes to contradictions. */
-  readonly #writing = new Map<string, string>()
   #closedUpTo: string
   #cancel: CancelTimer | undefined
   #isClosed = false
@@ -133,14 +131,9 @@ export class EventLog extends Emitter<EventLogEvents> implements EventStorage, R
     if (keyTimeMs(key) === undefined) throw skerryError('EVENTS_KEY_INVALID', key)
     const { below } = this.#openInterval()
     if (key >= below) throw skerryError('EVENTS_KEY_OUT_OF_WINDOW', key, keyAt(0), below)
-    const isHeld = this.#assertSame(key, text)
-    if (isHeld && !this.#writing.has(key)) return
-    this.#writing.set(key, text)
-    try {
-      await this.#records.write([{ key: EVENTS + key, value: text }])
-    } finally {
-      this.#writing.delete(key)
-    }
+    this.#assertSame(key, text)
+    if (this.#records.get(EVENTS + key) !== undefined) return
+    await this.#records.write([{ key: EVENTS + key, value: text }])
   }
 
   async readReplica(key: string): Promise<string | undefined> {
@@ -185,12 +178,10 @@ export class EventLog extends Emitter<EventLogEvents> implements EventStorage, R
     await this.writeReplica(key, text)
   }
 
-  /** @returns whether the very event is held already */
-  #assertSame(key: string, text: string): boolean {
-    const held = this.#writing.get(key) ?? this.#records.get(EVENTS + key)
-    if (held === undefined) return false
-    if (!sameEvent(held, text)) throw skerryError('EVENTS_CONFLICT', key)
-    return true
+  /** A contradiction is one even while the first event is on its way to the disk. */
+  #assertSame(key: string, text: string): void {
+    const held = this.#records.latest(EVENTS + key)
+    if (held !== undefined && !sameEvent(held, text)) throw skerryError('EVENTS_CONFLICT', key)
   }
 
   /** What takes events now; an interval that was closed once stays so if the clock goes back. */

@@ -21,6 +21,7 @@ export type TextRecord = readonly [key: string, value: string]
 /** A group waiting for the disk, with everybody who waits for it. */
 interface Group {
   readonly ops: EngineOp[]
+  readonly changes: RecordChange[]
   readonly done: Promise<void>
   start(): void
 }
@@ -36,6 +37,8 @@ const MAX_GROUP = 1_000
 export class Records {
   readonly #engine: Engine
   readonly #prefix: string
+  /** Changes that are not durable yet, the newest of each record. */
+  readonly #staged = new Map<string, RecordChange>()
   #waiting: Group[] = []
   #isWriting = false
 
@@ -45,12 +48,19 @@ export class Records {
     this.#prefix = prefix
   }
 
+  /** The record as it was made durable. */
   get(key: string): string | undefined {
     const value = this.#engine.get(this.#prefix + key)
     return value && readText(unpack(value), 'record')
   }
 
-  /** Records in key order. */
+  /** The record as it will be once everything on its way is durable. */
+  latest(key: string): string | undefined {
+    const staged = this.#staged.get(key)
+    return staged ? staged.value : this.get(key)
+  }
+
+  /** Durable records in key order. */
   async range({ from, below, limit }: RecordRange): Promise<readonly TextRecord[]> {
     const prefix = this.#prefix
     const found: TextRecord[] = []
@@ -70,11 +80,11 @@ export class Records {
       group = this.#newGroup()
       this.#waiting.push(group)
     }
-    for (const { key, value } of changes) {
-      group.ops.push({
-        key: this.#prefix + key,
-        ...(value === undefined ? {} : { value: pack(value) }),
-      })
+    for (const change of changes) {
+      const key = this.#prefix + change.key
+      group.ops.push(change.value === undefined ? { key } : { key, value: pack(change.value) })
+      group.changes.push(change)
+      this.#staged.set(change.key, change)
     }
     if (!this.#isWriting) void this.#flush()
     return group.done
@@ -86,7 +96,7 @@ export class Records {
     const done = new Promise<void>((resolve, reject) => {
       start = () => void this.#engine.write(ops).then(resolve, reject)
     })
-    return { ops, done, start }
+    return { ops, changes: [], done, start }
   }
 
   /** One group after the other; whoever waits for a group learns of its failure. */
@@ -96,6 +106,9 @@ export class Records {
     for (let group = this.#waiting.shift(); group; group = this.#waiting.shift()) {
       group.start()
       await group.done.catch(() => undefined)
+      for (const change of group.changes) {
+        if (this.#staged.get(change.key) === change) this.#staged.delete(change.key)
+      }
     }
     this.#isWriting = false
   }

@@ -69,7 +69,7 @@ export class Shortfalls {
 
   get(key: string): Shortfall | undefined {
     if (!this.#keys.has(key)) return undefined
-    const value = this.#records.get(PREFIX + segment(key))
+    const value = this.#records.latest(PREFIX + segment(key))
     return value === undefined ? undefined : parse(key, value)
   }
 
