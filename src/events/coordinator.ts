@@ -186,6 +186,29 @@ export class Coordinator extends Emitter<CoordinatorEvents> {
     return undefined
   }
 
+  /** The same as {@link put}, for an event that is valid JSON text on one line already. */
+  async putText(key: string, text: string, level?: CommitLevel): Promise<PutResult> {
+    const { commitLevel, maxInFlight, maxUnderReplicated } = this.#options
+    const chosen: unknown = level ?? commitLevel
+    if (typeof key !== 'string' || key === '') throw skerryError('EVENTS_KEY_INVALID', String(key))
+    if (!isCommitLevel(chosen)) throw skerryError('EVENTS_LEVEL_INVALID', String(chosen))
+    if (this.#state === 'opening') await this.#opening
+    if (this.#state === 'closed') throw skerryError('EVENTS_CLOSED')
+    const listed = this.#upkeep.shortfalls.size
+    if (this.#writes.size >= maxInFlight || (listed > 0 && listed >= maxUnderReplicated)) {
+      throw skerryError('EVENTS_OVERLOADED', this.#writes.size, listed)
+    }
+    const checked = this.#store?.checkReplica(key, text)
+    if (checked) await checked
+    return new Promise((resolve, reject) => {
+      const done = (outcome: PutResult | SkerryError) => {
+        if (outcome instanceof SkerryError) reject(outcome)
+        else resolve(outcome)
+      }
+      this.#start(key, text, chosen, done)
+    })
+  }
+
   /**
    * Reads an event: from whoever answers first of those that should have it, else from the rest.
    * Nodes that should have it and don't get it in the background.
@@ -277,26 +300,7 @@ export class Coordinator extends Emitter<CoordinatorEvents> {
   }
 
   async #put(key: string, event: unknown, level?: CommitLevel): Promise<PutResult> {
-    const { commitLevel, maxInFlight, maxUnderReplicated } = this.#options
-    const chosen: unknown = level ?? commitLevel
-    if (typeof key !== 'string' || key === '') throw skerryError('EVENTS_KEY_INVALID', String(key))
-    if (!isCommitLevel(chosen)) throw skerryError('EVENTS_LEVEL_INVALID', String(chosen))
-    const text = eventText(event)
-    if (this.#state === 'opening') await this.#opening
-    if (this.#state === 'closed') throw skerryError('EVENTS_CLOSED')
-    const listed = this.#upkeep.shortfalls.size
-    if (this.#writes.size >= maxInFlight || (listed > 0 && listed >= maxUnderReplicated)) {
-      throw skerryError('EVENTS_OVERLOADED', this.#writes.size, listed)
-    }
-    const checked = this.#store?.checkReplica(key, text)
-    if (checked) await checked
-    return new Promise((resolve, reject) => {
-      const done = (outcome: PutResult | SkerryError) => {
-        if (outcome instanceof SkerryError) reject(outcome)
-        else resolve(outcome)
-      }
-      this.#start(key, text, chosen, done)
-    })
+    return this.putText(key, eventText(event), level)
   }
 
   #start(key: string, text: string, level: CommitLevel, done: WritePlan['done']): void {

@@ -1,0 +1,52 @@
+import { request, type Agent } from 'node:http'
+import { skerryError } from '../../core/errors.ts'
+
+/** One HTTP request of a peer. */
+export interface Exchange {
+  readonly url: URL
+  readonly method: string
+  readonly body?: string | undefined
+  readonly headers?: Readonly<Record<string, string>> | undefined
+  readonly agent?: Agent | undefined
+  /** The whole exchange must be over by then, in milliseconds. */
+  readonly timeoutMs: number
+  /** Most bytes of an answer; more end the exchange with an error. */
+  readonly maxBytes: number
+}
+
+/** What came back. */
+export interface Reply {
+  readonly status: number
+  readonly body: string
+}
+
+/** Carries out one exchange; rejected when there is no whole answer in time. */
+export function exchange(spec: Exchange): Promise<Reply> {
+  const { url, method, body, agent, timeoutMs, maxBytes } = spec
+  const headers = {
+    ...spec.headers,
+    ...(body === undefined
+      ? {}
+      : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }),
+  }
+  return new Promise((resolve, reject) => {
+    const signal = AbortSignal.timeout(timeoutMs)
+    const sent = request(url, { method, agent, headers, signal }, (response) => {
+      const chunks: Buffer[] = []
+      let bytes = 0
+      response.on('data', (chunk: Buffer) => {
+        bytes += chunk.length
+        if (bytes > maxBytes) response.destroy(skerryError('BODY_TOO_LARGE', maxBytes))
+        else chunks.push(chunk)
+      })
+      response.on('error', reject)
+      response.on('end', () => {
+        resolve({ status: response.statusCode ?? 0, body: Buffer.concat(chunks).toString('utf8') })
+      })
+    })
+    sent.on('error', (error) => {
+      reject(signal.aborted ? skerryError('EVENTS_SILENT', timeoutMs) : error)
+    })
+    sent.end(body)
+  })
+}
