@@ -72,6 +72,20 @@ export class VirtualEnv implements Env {
     this.#nowMs = untilMs
   }
 
+  /** Lets time pass until `work` is done. @throws if it takes more than an hour */
+  async pass<T>(work: Promise<T>): Promise<T> {
+    let isDone = false
+    const end = () => (isDone = true)
+    work.then(end, end)
+    const untilMs = this.#nowMs + 3_600_000
+    await quiet()
+    while (!isDone) {
+      if (this.#nowMs > untilMs) throw new Error('it takes longer than an hour')
+      await this.advance(10)
+    }
+    return work
+  }
+
   #next(untilMs: number): Timer | undefined {
     let next: Timer | undefined
     for (const timer of this.#timers) {

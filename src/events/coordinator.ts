@@ -102,6 +102,7 @@ export class Coordinator extends Emitter<CoordinatorEvents> {
       options: this.#options,
       nodes: this.#nodes,
       rankedNodes: (key) => this.#rankedNodes(key),
+      isKnown: (node) => node === id || this.#peers.get(node) !== undefined,
       isAvailable: (node) => this.#isUp(node),
       deliver: (target, key, text) => this.#carrier.deliver(target, { key, text }),
       conflict: (key, nodes) => this.emit('conflict', key, nodes),

@@ -1,5 +1,6 @@
-import { NS_PER_MS, type Env } from '../core/env.ts'
+import type { Env } from '../core/env.ts'
 import type { Hint, Hints } from './hints.ts'
+import { wallMs } from './key.ts'
 import { isConflict } from './write.ts'
 
 /** What handing over needs of the coordinator. */
@@ -12,8 +13,10 @@ export interface HandoffHost {
   deliver(target: string, hint: Hint): Promise<void>
   /** The node has the event now. */
   delivered(target: string, keys: readonly string[]): Promise<void>
-  /** The hint won't be handed over: it is too old, or the node holds something else. */
-  abandoned(target: string, hint: Hint, reason: string): Promise<void>
+  /** The hint is older than the window. */
+  expired(target: string, hint: Hint): Promise<void>
+  /** The node holds another event under that key. */
+  refused(target: string, hint: Hint): Promise<void>
   isClosed(): boolean
 }
 
@@ -67,20 +70,20 @@ export class Handoff {
   }
 
   async #deliver(target: string, page: readonly Hint[]) {
-    const nowMs = Number(this.#host.env.now() / NS_PER_MS)
+    const nowMs = wallMs(this.#host.env)
     const keys: string[] = []
     let failed = false
     await Promise.all(
       page.map(async (hint) => {
         if (nowMs - hint.sinceMs > this.#host.hintWindowMs) {
-          await this.#host.abandoned(target, hint, 'was away for longer than hints are kept')
+          await this.#host.expired(target, hint)
           return
         }
         try {
           await this.#host.deliver(target, hint)
           keys.push(hint.key)
         } catch (error) {
-          if (isConflict(error)) await this.#host.abandoned(target, hint, 'holds another event')
+          if (isConflict(error)) await this.#host.refused(target, hint)
           else failed = true
         }
       }),

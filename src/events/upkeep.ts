@@ -3,6 +3,7 @@ import { messageOf, skerryError } from '../core/errors.ts'
 import { MemoryEngine } from '../store/memory.ts'
 import { Handoff } from './handoff.ts'
 import { Hints, type Hint } from './hints.ts'
+import { wallMs } from './key.ts'
 import type { Nodes } from './nodes.ts'
 import type { ResolvedOptions } from './options.ts'
 import type { RepairReport } from './repair.ts'
@@ -17,6 +18,7 @@ export interface UpkeepHost {
   readonly nodes: Nodes | undefined
   /** Every known node, best first for the key. */
   readonly rankedNodes: (key: string) => readonly string[]
+  isKnown(id: string): boolean
   /** Whether a node is known and not down. */
   isAvailable(id: string): boolean
   /** Carries a kept copy to a node. */
@@ -26,6 +28,9 @@ export interface UpkeepHost {
   handedOff(target: string, events: number): void
   failed(error: unknown): void
 }
+
+/** Why a hint is given up at last. */
+const TOO_LONG_AWAY = 'was away for longer than hints are kept'
 
 /** How often the pause between two retries may double. */
 const MAX_RETRY_FACTOR = 32
@@ -55,7 +60,8 @@ export class Upkeep {
       ...{ env, hintWindowMs, hintsPerSecond, hints: this.hints },
       deliver: (target, { key, text }) => host.deliver(target, key, text),
       delivered: (target, keys) => this.#gained(target, keys),
-      abandoned: (target, hint, reason) => this.#abandon(target, hint, reason),
+      expired: (target, hint) => this.#abandon(target, hint, TOO_LONG_AWAY),
+      refused: (target, hint) => this.#abandon(target, hint, 'holds another event'),
       isClosed: () => this.#isClosed,
     })
   }
@@ -93,7 +99,8 @@ export class Upkeep {
   /** Keeps a copy for a node that missed it; where there is no room, the event is only listed. */
   keep(target: string, key: string, text: string): void {
     this.later(async () => {
-      if (!(await this.hints.add(target, key, text))) {
+      if (!this.#host.isKnown(target)) await this.list(key, [], `${target} was dropped`, text)
+      else if (!(await this.hints.add(target, key, text))) {
         await this.list(key, [], `no room for a hint to ${target}`, text)
       }
       this.#arm()
@@ -174,6 +181,19 @@ export class Upkeep {
     return taken
   }
 
+  /** Gives up hints for a node that has been away, or unknown, for too long. */
+  async #expire(target: string): Promise<void> {
+    const { env, hintWindowMs } = this.#host.options
+    const dueMs = wallMs(env) - hintWindowMs
+    let page = await this.hints.page(target, undefined, 500)
+    while (page.length > 0 && !this.#isClosed) {
+      for (const hint of page) {
+        if (hint.sinceMs < dueMs) await this.#abandon(target, hint, TOO_LONG_AWAY)
+      }
+      page = await this.hints.page(target, page.at(-1)?.key, 500)
+    }
+  }
+
   async #gained(target: string, keys: readonly string[]): Promise<void> {
     for (const key of keys) if (this.shortfalls.has(key)) await this.list(key, [target], '')
   }
@@ -205,8 +225,10 @@ export class Upkeep {
   }
 
   async #retry(): Promise<void> {
-    const targets = this.hints.targets.filter((id) => this.#host.isAvailable(id))
-    await Promise.all(targets.map((target) => this.#handOver(target)))
+    const work = this.hints.targets.map((target) =>
+      this.#host.isAvailable(target) ? this.#handOver(target) : this.#expire(target),
+    )
+    await Promise.all(work)
     if (this.shortfalls.size > 0) await this.#completeListed()
   }
 
