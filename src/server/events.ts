@@ -4,6 +4,7 @@ import { assertJson } from '../core/json.ts'
 import { messageOf, skerryError, SkerryError } from '../core/errors.ts'
 import { isCommitLevel } from '../events/commit.ts'
 import type { Coordinator } from '../events/coordinator.ts'
+import { eventLine } from '../events/export.ts'
 import type { KeyGenerator } from '../events/key.ts'
 import type { EventLog } from '../events/log.ts'
 import type { ReplicaPage } from '../events/storage.ts'
@@ -115,7 +116,7 @@ function replicaRoutes(app: FastifyInstance, { log }: EventRoutesOptions): void 
 
 async function* scanLines(coordinator: Coordinator, from?: string, to?: string) {
   for await (const batch of coordinator.scanTexts({ from, to })) {
-    yield batch.map(({ key, text }) => `{"key":${JSON.stringify(key)},"event":${text}}\n`).join('')
+    yield batch.map(eventLine).join('')
   }
 }
 
