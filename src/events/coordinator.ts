@@ -1,6 +1,13 @@
 import { SkerryError, skerryError } from '../core/errors.ts'
 import { Carrier } from './carrier.ts'
-import { CommitTracker, isCommitLevel, quorum, requirements, type CommitLevel } from './commit.ts'
+import {
+  CommitTracker,
+  isCommitLevel,
+  quorum,
+  requirements,
+  type CommitLevel,
+  type Requirement,
+} from './commit.ts'
 import { Deadlines } from './deadlines.ts'
 import { Emitter } from './emitter.ts'
 import { Nodes } from './nodes.ts'
@@ -51,6 +58,12 @@ export interface CoordinatorStatus {
   readonly puts: Readonly<Record<'acknowledged' | 'failed' | 'timeout' | 'unavailable', number>>
   /** Failures of work in the background since the start. */
   readonly errors: number
+}
+
+/** The two ends of a promise of a put. */
+interface Settle {
+  readonly resolve: (result: PutResult) => void
+  readonly reject: (error: unknown) => void
 }
 
 /** Told the verdict: an error, or nothing and what became of the put. */
@@ -111,7 +124,9 @@ export class Coordinator extends Emitter<CoordinatorEvents> {
       failed: (error) => this.#failed(error),
     })
     this.#silence = new Deadlines(env, replicaTimeoutMs, (write) => this.#giveUp(write))
-    this.#deadlines = new Deadlines(env, putTimeoutMs, (write) => write.expire())
+    this.#deadlines = new Deadlines(env, putTimeoutMs - replicaTimeoutMs, (write) => {
+      write.expire()
+    })
     this.#opening = this.#upkeep.open().then(() => {
       if (this.#state === 'opening') this.#state = 'open'
     })
@@ -177,7 +192,9 @@ export class Coordinator extends Emitter<CoordinatorEvents> {
   ): Promise<PutResult> | undefined {
     const listener = typeof levelOrCallback === 'function' ? levelOrCallback : callback
     const level = typeof levelOrCallback === 'function' ? undefined : levelOrCallback
-    const result = this.#put(key, event, level)
+    const result = new Promise<PutResult>((resolve, reject) => {
+      this.#put(key, eventText(event), level, { resolve, reject })
+    })
     if (!listener) return result
     // What the listener throws is not an error of the put; as an unhandled rejection it is seen.
     void result.then(
@@ -188,26 +205,8 @@ export class Coordinator extends Emitter<CoordinatorEvents> {
   }
 
   /** The same as {@link put}, for an event that is valid JSON text on one line already. */
-  async putText(key: string, text: string, level?: CommitLevel): Promise<PutResult> {
-    const { commitLevel, maxInFlight, maxUnderReplicated } = this.#options
-    const chosen: unknown = level ?? commitLevel
-    if (typeof key !== 'string' || key === '') throw skerryError('EVENTS_KEY_INVALID', String(key))
-    if (!isCommitLevel(chosen)) throw skerryError('EVENTS_LEVEL_INVALID', String(chosen))
-    if (this.#state === 'opening') await this.#opening
-    if (this.#state === 'closed') throw skerryError('EVENTS_CLOSED')
-    const listed = this.#upkeep.shortfalls.size
-    if (this.#writes.size >= maxInFlight || (listed > 0 && listed >= maxUnderReplicated)) {
-      throw skerryError('EVENTS_OVERLOADED', this.#writes.size, listed)
-    }
-    const checked = this.#store?.checkReplica(key, text)
-    if (checked) await checked
-    return new Promise((resolve, reject) => {
-      const done = (outcome: PutResult | SkerryError) => {
-        if (outcome instanceof SkerryError) reject(outcome)
-        else resolve(outcome)
-      }
-      this.#start(key, text, chosen, done)
-    })
+  putText(key: string, text: string, level?: CommitLevel): Promise<PutResult> {
+    return new Promise((resolve, reject) => this.#put(key, text, level, { resolve, reject }))
   }
 
   /**
@@ -300,8 +299,33 @@ export class Coordinator extends Emitter<CoordinatorEvents> {
     this.#deadlines.close()
   }
 
-  async #put(key: string, event: unknown, level?: CommitLevel): Promise<PutResult> {
-    return this.putText(key, eventText(event), level)
+  #put(key: string, text: string, level: CommitLevel | undefined, settle: Settle): void {
+    if (this.#state === 'opening') {
+      this.#opening.then(() => this.#put(key, text, level, settle)).catch(settle.reject)
+      return
+    }
+    const done = (outcome: PutResult | SkerryError) => {
+      if (outcome instanceof SkerryError) settle.reject(outcome)
+      else settle.resolve(outcome)
+    }
+    this.#begin(key, text, level, done)?.catch(settle.reject)
+  }
+
+  /** Checks a put and starts it, at once or when the storage has been asked. */
+  #begin(key: string, text: string, wanted: CommitLevel | undefined, done: WritePlan['done']) {
+    const { commitLevel, maxInFlight, maxUnderReplicated } = this.#options
+    const level: unknown = wanted ?? commitLevel
+    if (typeof key !== 'string' || key === '') throw skerryError('EVENTS_KEY_INVALID', String(key))
+    if (!isCommitLevel(level)) throw skerryError('EVENTS_LEVEL_INVALID', String(level))
+    if (this.#state === 'closed') throw skerryError('EVENTS_CLOSED')
+    const listed = this.#upkeep.shortfalls.size
+    if (this.#writes.size >= maxInFlight || (listed > 0 && listed >= maxUnderReplicated)) {
+      throw skerryError('EVENTS_OVERLOADED', this.#writes.size, listed)
+    }
+    const checked = this.#store?.checkReplica(key, text)
+    if (checked) return checked.then(() => this.#start(key, text, level, done))
+    this.#start(key, text, level, done)
+    return undefined
   }
 
   #start(key: string, text: string, level: CommitLevel, done: WritePlan['done']): void {
@@ -310,11 +334,11 @@ export class Coordinator extends Emitter<CoordinatorEvents> {
     const placement = place(key, this.#peers.list, replicationFactor - 1, replicationStrategy)
     const intended = [local, ...placement.replicas] as const
     const needs = requirements(level, intended, replicationFactor)
-    const live = [...placement.replicas, ...placement.spares].filter(({ available }) => available)
     const isTooFew = intended.length < replicationFactor && level !== 'ONE'
-    if (isTooFew || new CommitTracker(needs, [local, ...live]).verdict === 'failed') {
+    if (isTooFew || !this.#canReach(needs)) {
       this.#puts.unavailable++
-      done(skerryError('EVENTS_UNAVAILABLE', live.length + 1, level, replicationFactor))
+      const live = this.#peers.list.filter(({ available }) => available).length + 1
+      done(skerryError('EVENTS_UNAVAILABLE', live, level, replicationFactor))
       return
     }
     const write = new Write(
@@ -324,7 +348,14 @@ export class Coordinator extends Emitter<CoordinatorEvents> {
     if (write.isFinished) return
     this.#writes.add(write)
     this.#silence.add(write, write.startedMs)
-    this.#deadlines.add(write, write.startedMs)
+  }
+
+  /** Whether the nodes that are up are enough. When nobody is down, an intended set always is. */
+  #canReach(needs: readonly Requirement[]): boolean {
+    const { list } = this.#peers
+    if (list.every(({ available }) => available)) return true
+    const live = list.filter(({ available }) => available)
+    return new CommitTracker(needs, [this.#local, ...live]).verdict !== 'failed'
   }
 
   readonly #writeHost: WriteHost = {
@@ -339,9 +370,11 @@ export class Coordinator extends Emitter<CoordinatorEvents> {
     finished: (write) => this.#finished(write),
   }
 
+  /** The first time around, what is left of the put's own time begins too. */
   #giveUp(write: Write): void {
     const { env, replicaTimeoutMs } = this.#options
     const nowMs = env.monotonicMs()
+    if (!this.#deadlines.has(write)) this.#deadlines.add(write, nowMs)
     if (write.giveUp(nowMs - replicaTimeoutMs)) this.#silence.add(write, nowMs)
   }
 

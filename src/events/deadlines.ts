@@ -24,6 +24,10 @@ export class Deadlines<Item extends object> {
     this.#cancel ??= this.#env.setTimer(this.#delayMs, this.#wake)
   }
 
+  has(item: Item): boolean {
+    return this.#dueMs.has(item)
+  }
+
   delete(item: Item): void {
     this.#dueMs.delete(item)
   }

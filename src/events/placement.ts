@@ -47,7 +47,8 @@ export function place(
       count,
     )
   }
-  return { replicas: [...chosen], spares: ranked.filter((peer) => !chosen.has(peer)) }
+  const isAll = chosen.size === ranked.length
+  return { replicas: [...chosen], spares: isAll ? [] : ranked.filter((peer) => !chosen.has(peer)) }
 }
 
 /** The peers, best first for `key`; a change of weight moves keys only to or from that peer. */
@@ -66,7 +67,8 @@ function score(keyHash: number, { seed, weight }: PlacedPeer): number {
 }
 
 /** `count` of the ranked peers, each zone (or region) once before any is used again. */
-export function spread(ranked: readonly PlacedPeer[], count: number): PlacedPeer[] {
+export function spread(ranked: readonly PlacedPeer[], count: number): readonly PlacedPeer[] {
+  if (count >= ranked.length) return ranked
   const domains = new Map<string, PlacedPeer[]>()
   for (const peer of ranked) {
     const domain = domainOf(peer)

@@ -1,0 +1,156 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import Fastify from 'fastify'
+import {
+  createCoordinator,
+  generateKey,
+  HttpTransport,
+  openEventLog,
+  openLevelEngine,
+  type Coordinator,
+  type PeerTransport,
+} from '../src/events.ts'
+import { eventRoutes } from '../src/server/events.ts'
+
+// npx tsx bench/events.ts
+//
+// What does the coordinator cost? put/s at RF 3 QUORUM with peers in memory that answer at once,
+// beside a bare fan-out of promises over the same peers; then over loopback HTTP with a disk for
+// each node, every acknowledgement synced on a quorum of them; then a scan of the cluster.
+
+const ROUNDS = 7
+const IN_MEMORY_PUTS = 100_000
+const DISK_PUTS = 30_000
+const OUTSTANDING = 256
+const EVENT = { type: 'reading', sensor: 'roof-7', celsius: 21.25, at: '2026-01-01T00:00:00Z' }
+
+/** Runs `count` operations, so many at a time. @returns operations per second */
+async function rate(count: number, operation: () => Promise<unknown>): Promise<number> {
+  const start = performance.now()
+  let left = count
+  const worker = async () => {
+    while (left-- > 0) await operation()
+  }
+  await Promise.all(Array.from({ length: OUTSTANDING }, worker))
+  return count / ((performance.now() - start) / 1_000)
+}
+
+function median(values: readonly number[]): number {
+  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] as number
+}
+
+/** Three stores that answer at once; the first one is the local one. */
+function memoryStores() {
+  return [0, 1, 2].map(() => {
+    const events = new Map<string, string>()
+    return { events, put: async (key: string, text: string) => void events.set(key, text) }
+  })
+}
+
+type MemoryStore = ReturnType<typeof memoryStores>[number]
+
+/** The least there is to do: print the event once, send it to all, wait for two. */
+function bareFanOut() {
+  const stores = memoryStores()
+  return (key: string, event: unknown) => {
+    const text = JSON.stringify(event)
+    return new Promise<void>((resolve, reject) => {
+      let acks = 0
+      const ack = () => {
+        if (++acks === 2) resolve()
+      }
+      for (const store of stores) store.put(key, text).then(ack, reject)
+    })
+  }
+}
+
+function memoryCoordinator(): { coordinator: Coordinator } {
+  const [local, ...peers] = memoryStores() as [MemoryStore, MemoryStore, MemoryStore]
+  const byId = new Map(peers.map((store, index) => [`p${index}`, store]))
+  const notRead = () => Promise.reject(new Error('only written to'))
+  const transport: PeerTransport = {
+    put: (peer, { key, text }) => byId.get(peer.id)!.put(key, text),
+    get: notRead,
+    range: notRead,
+  }
+  const store = {
+    checkReplica: () => {},
+    writeReplica: (key: string, text: string) => local.put(key, text),
+    readReplica: notRead,
+    rangeReplicas: notRead,
+  }
+  const coordinator = createCoordinator(store, { replicationFactor: 3, transport })
+  for (const id of byId.keys()) coordinator.addPeer({ id })
+  return { coordinator }
+}
+
+async function inMemory(): Promise<void> {
+  const ours: number[] = []
+  const bares: number[] = []
+  for (let round = 0; round < ROUNDS; round++) {
+    const { coordinator } = memoryCoordinator()
+    ours.push(await rate(IN_MEMORY_PUTS, () => coordinator.put(generateKey(), EVENT)))
+    await coordinator.close()
+    const bare = bareFanOut()
+    bares.push(await rate(IN_MEMORY_PUTS, () => bare(generateKey(), EVENT)))
+  }
+  // The first round warms up.
+  const [our, bare] = [median(ours.slice(1)), median(bares.slice(1))]
+  report('put/s, 3 replicas in memory, QUORUM', our)
+  report('the same, bare fan-out of promises', bare)
+  console.log(`ratio ${(our / bare).toFixed(2)} (at least 0.5 is wanted)`)
+}
+
+async function startNode(id: string, dir: string) {
+  const engine = await openLevelEngine(join(dir, id))
+  const hints = await openLevelEngine(join(dir, `${id}-hints`))
+  const log = await openEventLog(engine)
+  const transport = new HttpTransport()
+  const coordinator = createCoordinator(log, {
+    ...{ id, replicationFactor: 3, transport, engine: hints, pageRows: 2_000 },
+  })
+  const app = Fastify()
+  eventRoutes(app, { coordinator, log, generateKey })
+  const url = await app.listen({ host: '127.0.0.1', port: 0 })
+  const stop = async () => {
+    await coordinator.close()
+    log.close()
+    transport.close()
+    await app.close()
+    await Promise.all([engine.close(), hints.close()])
+  }
+  return { id, url, coordinator, stop }
+}
+
+async function overLoopback(): Promise<void> {
+  const dir = await mkdtemp(join(tmpdir(), 'skerry-bench-'))
+  const nodes = await Promise.all(['n0', 'n1', 'n2'].map((id) => startNode(id, dir)))
+  for (const node of nodes) {
+    for (const { id, url } of nodes) if (id !== node.id) node.coordinator.addPeer({ id, url })
+  }
+  const { coordinator } = nodes[0]!
+  const puts: number[] = []
+  for (let round = 0; round < 3; round++) {
+    puts.push(await rate(DISK_PUTS, () => coordinator.put(generateKey(), EVENT)))
+  }
+  await coordinator.settled()
+  report('put/s, 3 nodes over loopback HTTP, disks synced, QUORUM', median(puts))
+  const start = performance.now()
+  let events = 0
+  for await (const batch of coordinator.scanTexts()) events += batch.length
+  report(
+    `scan events/s, merged from 3 nodes (${events} events)`,
+    events / ((performance.now() - start) / 1_000),
+  )
+  for (const { stop } of nodes) await stop()
+  await rm(dir, { recursive: true })
+}
+
+function report(what: string, perSecond: number): void {
+  console.log(`${Math.round(perSecond).toLocaleString('en').padStart(10)}  ${what}`)
+}
+
+const only = process.argv[2]
+if (only !== 'disk') await inMemory()
+if (only !== 'memory') await overLoopback()
