@@ -19,8 +19,8 @@ import { eventRoutes } from '../src/server/events.ts'
 // beside a bare fan-out of promises over the same peers; then over loopback HTTP with a disk for
 // each node, every acknowledgement synced on a quorum of them; then a scan of the cluster.
 
-const ROUNDS = 7
-const IN_MEMORY_PUTS = 100_000
+const ROUNDS = 21
+const IN_MEMORY_PUTS = 30_000
 const DISK_PUTS = 30_000
 const OUTSTANDING = 256
 const EVENT = { type: 'reading', sensor: 'roof-7', celsius: 21.25, at: '2026-01-01T00:00:00Z' }

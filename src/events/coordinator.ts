@@ -360,8 +360,9 @@ export class Coordinator extends Emitter<CoordinatorEvents> {
 
   readonly #writeHost: WriteHost = {
     nowMs: () => this.#options.env.monotonicMs(),
-    send: ({ key, text }, { id }, onBehalfOf, answer) => {
-      this.#carrier.send(id, { key, text, onBehalfOf }, answer)
+    send: (write, { id }, onBehalfOf, answer) => {
+      const { key, text } = write
+      this.#carrier.send(id, onBehalfOf ? { key, text, onBehalfOf } : write, answer)
     },
     missed: (write, { id }) => this.#upkeep.keep(id, write.key, write.text),
     late: (write, { id }) => this.#upkeep.late(id, write.key, write.replicas),

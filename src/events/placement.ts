@@ -31,6 +31,8 @@ export function place(
   count: number,
   strategy: ReplicationStrategy,
 ): Placement {
+  // Where everybody gets a copy there is nothing to choose.
+  if (count >= peers.length) return { replicas: peers, spares: [] }
   const ranked = rank(key, peers)
   const chosen = new Set<PlacedPeer>()
   const take = (group: readonly PlacedPeer[], wanted: number) => {
@@ -47,18 +49,18 @@ export function place(
       count,
     )
   }
-  const isAll = chosen.size === ranked.length
-  return { replicas: [...chosen], spares: isAll ? [] : ranked.filter((peer) => !chosen.has(peer)) }
+  return { replicas: [...chosen], spares: ranked.filter((peer) => !chosen.has(peer)) }
 }
 
 /** The peers, best first for `key`; a change of weight moves keys only to or from that peer. */
 export function rank(key: string, peers: readonly PlacedPeer[]): PlacedPeer[] {
-  if (peers.length < 2) return [...peers]
+  const ranked = [...peers]
+  if (ranked.length < 2) return ranked
   const keyHash = hashOf(key)
-  return peers
-    .map((peer) => ({ peer, score: score(keyHash, peer) }))
-    .sort((a, b) => b.score - a.score || (a.peer.id < b.peer.id ? -1 : 1))
-    .map(({ peer }) => peer)
+  const scores = new Map<PlacedPeer, number>()
+  for (const peer of ranked) scores.set(peer, score(keyHash, peer))
+  const scoreOf = (peer: PlacedPeer) => scores.get(peer) as number
+  return ranked.sort((a, b) => scoreOf(b) - scoreOf(a) || (a.id < b.id ? -1 : 1))
 }
 
 /** Weighted rendezvous hashing: -weight / ln(u), with u uniform in (0, 1) for this key and peer. */

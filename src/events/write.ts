@@ -132,14 +132,19 @@ export class Write {
 
   /** Ids of the nodes that have the event. */
   get replicas(): string[] {
-    return this.#attempts.filter(({ outcome }) => outcome === 'ok').map(({ node }) => node.id)
+    const ids: string[] = []
+    for (const { node, outcome } of this.#attempts) if (outcome === 'ok') ids.push(node.id)
+    return ids
   }
 
   /** Ids of the nodes that were meant to have the event and don't, as far as is known. */
   get hinted(): string[] {
-    return this.#attempts
-      .filter((attempt) => isGivenUp(attempt) && attempt.slot.intended === attempt.node)
-      .map(({ node }) => node.id)
+    const ids: string[] = []
+    for (const attempt of this.#attempts) {
+      const { node, slot } = attempt
+      if (isGivenUp(attempt) && slot.intended === node) ids.push(node.id)
+    }
+    return ids
   }
 
   get outcomes(): Map<string, Outcome> {
@@ -208,12 +213,21 @@ export class Write {
     const attempt: Attempt = { node, slot, startedMs, outcome: 'pending' }
     this.#attempts.push(attempt)
     this.#pending++
-    const answer = (error?: unknown) => {
-      this.#answers.push({ attempt, error })
-      this.#work()
-    }
+    const answer = (error?: unknown) => this.#take(attempt, error)
     if (isDown) this.#answers.push({ attempt, error: DOWN })
     else this.#host.send(this, node, slot.intended === node ? undefined : slot.intended.id, answer)
+  }
+
+  /** An answer that comes in the middle of the work waits for its turn. */
+  #take(attempt: Attempt, error: unknown): void {
+    if (this.#working) {
+      this.#answers.push({ attempt, error })
+      return
+    }
+    this.#working = true
+    this.#judge(attempt, error)
+    this.#working = false
+    this.#work()
   }
 
   #work(): void {
@@ -221,12 +235,16 @@ export class Write {
     this.#working = true
     for (let next = 0; next < this.#answers.length; next++) {
       const { attempt, error } = this.#answers[next] as GivenAnswer
-      if (error === undefined || error === null) this.#ok(attempt)
-      else this.#failed(attempt, error)
+      this.#judge(attempt, error)
     }
-    this.#answers.length = 0
+    if (this.#answers.length > 0) this.#answers.length = 0
     this.#working = false
     this.#conclude()
+  }
+
+  #judge(attempt: Attempt, error: unknown): void {
+    if (error === undefined || error === null) this.#ok(attempt)
+    else this.#failed(attempt, error)
   }
 
   /** Counts a node once, whatever it said before it was given up. */
