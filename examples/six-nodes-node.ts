@@ -2,14 +2,14 @@ import { join } from 'node:path'
 import Fastify from 'fastify'
 import {
   createCoordinator,
+  eventRoutes,
   generateKey,
   HttpTransport,
   openEventLog,
   openLevelEngine,
-} from '../../src/events.ts'
-import { eventRoutes } from '../../src/server/events.ts'
+} from '../src/events.ts'
 
-// One node of the example, as a process: node.ts DIR ID PORT MEMBERS
+// One node of the example, as a process: six-nodes-node.ts DIR ID MEMBERS
 
 /** A member of the cluster, the same list for everybody. */
 export interface Member {

@@ -5,10 +5,10 @@ import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { generateKey } from '../../src/events.ts'
-import type { Member } from './node.ts'
+import { generateKey } from '../src/events.ts'
+import type { Member } from './six-nodes-node.ts'
 
-// npx tsx examples/six-nodes/run.ts
+// npx tsx examples/six-nodes.ts
 //
 // Six nodes in three regions take 10,000 flights (from the package vega-datasets). Half way a
 // whole region is killed; the others go on. When it is back, everything ends where it should.
@@ -25,7 +25,7 @@ const processes = new Map<string, ChildProcess>()
 
 process.on('exit', () => processes.forEach((child) => child.kill()))
 
-const data = new URL('../../node_modules/vega-datasets/data/flights-10k.json', import.meta.url)
+const data = new URL('../node_modules/vega-datasets/data/flights-10k.json', import.meta.url)
 const flights = JSON.parse(await readFile(data, 'utf8')) as unknown[]
 const half = flights.length / 2
 
@@ -85,7 +85,7 @@ await Promise.all(
 await rm(dir, { recursive: true })
 
 async function start(member: Member): Promise<void> {
-  const file = new URL('node.ts', import.meta.url).pathname
+  const file = new URL('six-nodes-node.ts', import.meta.url).pathname
   const child = fork(file, [dir, member.id, JSON.stringify(members)], {
     execArgv: ['--import', 'tsx'],
   })
