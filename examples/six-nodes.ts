@@ -76,12 +76,10 @@ const everywhere = [...copies.values()].filter((regions) => new Set(regions).siz
 console.log(`events by number of copies: ${JSON.stringify(Object.fromEntries(counts))}`)
 console.log(`events with a copy in every region: ${everywhere}`)
 if ([...counts.keys()].some((count) => count < 3)) process.exitCode = 1
-for (const child of processes.values()) child.kill()
-await Promise.all(
-  [...processes.values()].map(
-    (child) => child.exitCode ?? new Promise((resolve) => child.once('exit', resolve)),
-  ),
-)
+for (const child of processes.values()) {
+  child.kill()
+  if (child.exitCode === null) await new Promise((resolve) => child.once('exit', resolve))
+}
 await rm(dir, { recursive: true })
 
 async function start(member: Member): Promise<void> {

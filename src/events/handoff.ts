@@ -61,7 +61,7 @@ export class Handoff {
         await hints.remove(target, keys)
         await this.#host.delivered(target, keys)
       }
-      if (failed) break
+      if (failed || page.length < PAGE) break
       after = last.key
       const pauseMs = (page.length * 1_000) / hintsPerSecond
       await new Promise<void>((resolve) => env.setTimer(pauseMs, resolve))
