@@ -70,6 +70,7 @@ export class EventsScenario {
       replicaTimeoutMs: 500,
       retryIntervalMs: 2_000,
       hintWindowMs: 600_000,
+      sweepIntervalMs: 120_000,
     }
   }
 
@@ -228,8 +229,10 @@ export class EventsScenario {
     for (const node of this.#nodes.values()) if (!node.isUp) await this.#env.pass(this.#start(node))
     for (const id of this.#nodes.keys()) this.#tell(id, true)
     await this.#env.advance(SETTLE_MS)
-    const [node] = this.#nodes.values()
-    await this.#env.pass(Promise.resolve(node?.running?.coordinator.repair()))
+    const [node] = this.#nodes.values() as unknown as [SimNode]
+    const found = await this.#env.pass(node.running!.coordinator.repair())
+    // Hints, list and sweeps of the nodes themselves must have left nothing to do.
+    if (found.copied + found.missing + found.unconfirmed > 0) this.#fail(JSON.stringify(found))
   }
 
   async #check(): Promise<ScenarioReport> {
