@@ -43,7 +43,7 @@ export class Carrier {
     const { transport } = this.#options
     if (!peer) answer(skerryError('EVENTS_PEER_INVALID', `'${id}' is not known (any more)`))
     else if (listeners.length > 0) for (const put of listeners) call(put, peer, replica, answer)
-    else if (transport) answerOf(() => transport.put(peer, replica), false, answer)
+    else if (transport) settle(() => transport.put(peer, replica), answer)
     else answer(skerryError('EVENTS_NO_TRANSPORT'))
   }
 
@@ -65,11 +65,23 @@ export class Carrier {
   #store({ key, text }: Replica, answer: Answer): void {
     const storage = this.#storage
     if (isReplicaStore(storage)) {
-      answerOf(() => storage.writeReplica(key, text) ?? answer(), false, answer)
+      settle(() => storage.writeReplica(key, text), answer)
     } else {
       const event: unknown = JSON.parse(text)
       answerOf((callback) => storage.put(key, event, callback), storage.put.length > 2, answer)
     }
+  }
+}
+
+/** Calls what answers by a promise, or by returning. */
+function settle(call: () => Promise<void> | void, answer: Answer): void {
+  const fail = (error: unknown) => answer(error ?? 'rejected without a reason')
+  try {
+    const called = call()
+    if (called) called.then(() => answer(), fail)
+    else answer()
+  } catch (error) {
+    fail(error)
   }
 }
 

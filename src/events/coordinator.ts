@@ -14,14 +14,8 @@ import { Nodes } from './nodes.ts'
 import { resolveOptions, type CoordinatorOptions, type ResolvedOptions } from './options.ts'
 import { PeerBook, type Peer, type PeerLocation, type PlacedPeer } from './peers.ts'
 import { place } from './placement.ts'
-import {
-  askAround,
-  scanTexts,
-  type ScanOptions,
-  type StoredEvent,
-  type StoredText,
-} from './reader.ts'
-import { planRepair, type RepairReport } from './repair.ts'
+import { Reader, type ScanOptions, type StoredEvent, type StoredText } from './reader.ts'
+import type { RepairReport } from './repair.ts'
 import type { Shortfall } from './shortfalls.ts'
 import {
   eventText,
@@ -81,7 +75,7 @@ export class Coordinator extends Emitter<CoordinatorEvents> {
   readonly #options: ResolvedOptions
   readonly #carrier: Carrier
   readonly #store: ReplicaStore | undefined
-  readonly #nodes: Nodes | undefined
+  readonly #reader: Reader | undefined
   readonly #peers = new PeerBook()
   readonly #local: LocalNode
   readonly #upkeep: Upkeep
@@ -108,12 +102,11 @@ export class Coordinator extends Emitter<CoordinatorEvents> {
     this.#store = isReplicaStore(storage) ? storage : undefined
     const { id, env, transport, replicaTimeoutMs, putTimeoutMs } = this.#options
     this.#local = { id, zone: undefined, region: undefined }
-    if (this.#store && transport) {
-      this.#nodes = new Nodes(this.#options, this.#store, transport, this.#peers)
-    }
+    const nodes =
+      this.#store && transport && new Nodes(this.#options, this.#store, transport, this.#peers)
     this.#upkeep = new Upkeep({
       options: this.#options,
-      nodes: this.#nodes,
+      nodes,
       rankedNodes: (key) => this.#rankedNodes(key),
       isKnown: (node) => node === id || this.#peers.get(node) !== undefined,
       isAvailable: (node) => this.#isUp(node),
@@ -123,6 +116,7 @@ export class Coordinator extends Emitter<CoordinatorEvents> {
       handedOff: (target, events) => this.emit('handedOff', target, events),
       failed: (error) => this.#failed(error),
     })
+    this.#reader = nodes && this.#readerOf(nodes)
     this.#silence = new Deadlines(env, replicaTimeoutMs, (write) => this.#giveUp(write))
     this.#deadlines = new Deadlines(env, putTimeoutMs - replicaTimeoutMs, (write) => {
       write.expire()
@@ -224,9 +218,9 @@ export class Coordinator extends Emitter<CoordinatorEvents> {
   /** The same as {@link get}, as JSON text. */
   async getText(key: string): Promise<string | undefined> {
     await this.#opening
-    const nodes = this.#readable('get')
+    const reader = this.#readable('get')
     return new Promise((resolve, reject) => {
-      this.#upkeep.later(() => this.#read(nodes, key, resolve).catch(reject))
+      this.#upkeep.later(() => reader.get(key, resolve).catch(reject))
     })
   }
 
@@ -245,10 +239,7 @@ export class Coordinator extends Emitter<CoordinatorEvents> {
   /** The same as {@link scan}, as JSON texts and in batches. */
   async *scanTexts(options: ScanOptions = {}): AsyncGenerator<readonly StoredText[], void> {
     await this.#opening
-    const nodes = this.#readable('scan')
-    const maxUnreachable = options.maxUnreachable ?? this.#leastCopies() - 1
-    const how = { ...options, maxUnreachable, limit: this.#options.pageRows }
-    yield* scanTexts(nodes, how, (key, ids) => this.emit('conflict', key, ids))
+    yield* this.#readable('scan').scan(options)
   }
 
   /**
@@ -390,23 +381,14 @@ export class Coordinator extends Emitter<CoordinatorEvents> {
     if (this.#writes.size === 0) for (const wake of this.#idle.splice(0)) wake()
   }
 
-  async #read(nodes: Nodes, key: string, found: (text: string | undefined) => void): Promise<void> {
-    const { replicationFactor } = this.#options
-    const ids = this.#rankedNodes(key)
-    const asked = await askAround(nodes, { key, replicationFactor, ids, found })
-    const { text, holders, unknown } = asked
-    if (text === undefined) {
-      if (unknown.length < this.#leastCopies()) found(undefined)
-      else throw skerryError('EVENTS_INCOMPLETE', unknown.join(', '))
-    } else if (asked.conflict) {
-      this.emit('conflict', key, holders)
-    } else {
-      const { copies } = planRepair({ ...asked, replicationFactor })
-      const made = await Promise.allSettled(copies.map((id) => nodes.put(id, { key, text })))
-      const failed = copies.filter((_id, index) => made[index]?.status === 'rejected')
-      if (failed.length === 0) return
-      await this.#upkeep.list(key, holders, `no copy could be made on ${failed.join(', ')}`)
-    }
+  #readerOf(nodes: Nodes): Reader {
+    const { replicationFactor, pageRows } = this.#options
+    return new Reader({
+      ...{ nodes, replicationFactor, pageRows, leastCopies: this.#leastCopies() },
+      rankedNodes: (key) => this.#rankedNodes(key),
+      conflict: (key, ids) => this.emit('conflict', key, ids),
+      list: (key, holders, reason) => this.#upkeep.list(key, holders, reason),
+    })
   }
 
   /** The nodes an acknowledgement of the default level stands for at least. */
@@ -427,9 +409,9 @@ export class Coordinator extends Emitter<CoordinatorEvents> {
     return id === this.#local.id || this.#peers.get(id)?.available === true
   }
 
-  #readable(what: string): Nodes {
-    if (!this.#nodes) throw skerryError('EVENTS_WRITE_ONLY', what)
-    return this.#nodes
+  #readable(what: string): Reader {
+    if (!this.#reader) throw skerryError('EVENTS_WRITE_ONLY', what)
+    return this.#reader
   }
 
   #welcome(id: string): void {

@@ -1,5 +1,6 @@
-import { skerryError } from '../core/errors.ts'
+import { skerryError, skerryErrorFrom } from '../core/errors.ts'
 import type { Nodes } from './nodes.ts'
+import { planRepair } from './repair.ts'
 import { sameEvent } from './storage.ts'
 import { walk, type Held, type WalkedRow } from './walk.ts'
 
@@ -30,10 +31,10 @@ export interface ScanOptions {
 }
 
 /** Nodes of which some hold different contents under one key. */
-export type ReportConflict = (key: string, nodes: readonly string[]) => void
+type ReportConflict = (key: string, nodes: readonly string[]) => void
 
 /** What became of asking for one event. */
-export interface Census {
+interface Census {
   readonly text: string | undefined
   readonly holders: readonly string[]
   /** Those that answered without having it, in the order in which they were to be asked. */
@@ -44,7 +45,7 @@ export interface Census {
 }
 
 /** Whom to ask for which event. */
-export interface Inquiry {
+interface Inquiry {
   readonly key: string
   readonly replicationFactor: number
   /** Every node, those that should have the event first. */
@@ -54,7 +55,7 @@ export interface Inquiry {
 }
 
 /** Asks those that should have an event and, if any of them doesn't, the rest too. */
-export async function askAround(nodes: Nodes, inquiry: Inquiry): Promise<Census> {
+async function askAround(nodes: Nodes, inquiry: Inquiry): Promise<Census> {
   const { ids, replicationFactor } = inquiry
   const down = new Set(nodes.all().down)
   const up = ids.filter((id) => !down.has(id))
@@ -92,27 +93,69 @@ function ask(nodes: Nodes, ids: readonly string[], inquiry: Inquiry): Promise<An
   )
 }
 
-/**
- * The events of the whole cluster in key order, each once.
- * @throws SKERRY_EVENTS_INCOMPLETE when more nodes are out of reach than the scan may miss
- */
-export async function* scanTexts(
-  nodes: Nodes,
-  options: Required<Pick<ScanOptions, 'maxUnreachable'>> & ScanOptions & { limit: number },
-  conflict: ReportConflict,
-): AsyncGenerator<readonly StoredText[], void> {
-  const { from = '', to, maxUnreachable, limit } = options
-  const { sources, down } = nodes.all()
-  const missed = new Set<string>()
-  const unreachable = (id: string, cause?: unknown) => {
-    missed.add(id)
-    if (missed.size <= maxUnreachable) return
-    const error = skerryError('EVENTS_INCOMPLETE', [...missed].join(', '))
-    throw cause === undefined ? error : Object.assign(error, { cause })
+/** What reading needs of the coordinator. */
+export interface ReaderHost {
+  readonly nodes: Nodes
+  readonly replicationFactor: number
+  readonly pageRows: number
+  /** Nodes that have an event at least once it is acknowledged. */
+  readonly leastCopies: number
+  /** Every known node, best first for the key. */
+  readonly rankedNodes: (key: string) => readonly string[]
+  readonly conflict: ReportConflict
+  /** Puts an event on the list of under-replicated ones. */
+  list(key: string, holders: readonly string[], reason: string): Promise<void>
+}
+
+/** Reads events from the nodes of the cluster, and mends what it finds amiss. */
+export class Reader {
+  readonly #host: ReaderHost
+
+  constructor(host: ReaderHost) {
+    this.#host = host
   }
-  for (const id of down) unreachable(id)
-  for await (const batch of walk(sources, { from, below: to, limit, unreachable })) {
-    yield batch.map((row) => ({ key: row.key, text: agreedText(row, conflict) }))
+
+  /**
+   * Reads one event, and copies it to nodes that should have it and don't.
+   * @param found called as soon as there is an answer; copying goes on until the promise is fulfilled
+   * @throws SKERRY_EVENTS_INCOMPLETE
+   */
+  async get(key: string, found: (text: string | undefined) => void): Promise<void> {
+    const { nodes, replicationFactor, leastCopies, rankedNodes } = this.#host
+    const asked = await askAround(nodes, { key, replicationFactor, ids: rankedNodes(key), found })
+    const { text, holders, unknown } = asked
+    if (text === undefined) {
+      if (unknown.length < leastCopies) found(undefined)
+      else throw skerryError('EVENTS_INCOMPLETE', unknown.join(', '))
+    } else if (asked.conflict) {
+      this.#host.conflict(key, holders)
+    } else {
+      const { copies } = planRepair({ ...asked, replicationFactor })
+      const made = await Promise.allSettled(copies.map((id) => nodes.put(id, { key, text })))
+      const failed = copies.filter((_id, index) => made[index]?.status === 'rejected')
+      if (failed.length === 0) return
+      await this.#host.list(key, holders, `no copy could be made on ${failed.join(', ')}`)
+    }
+  }
+
+  /**
+   * The events of the whole cluster in key order, each once.
+   * @throws SKERRY_EVENTS_INCOMPLETE when more nodes are out of reach than the scan may miss
+   */
+  async *scan(options: ScanOptions): AsyncGenerator<readonly StoredText[], void> {
+    const { nodes, pageRows, leastCopies, conflict } = this.#host
+    const { from = '', to, maxUnreachable = leastCopies - 1 } = options
+    const { sources, down } = nodes.all()
+    const missed = new Set<string>()
+    const unreachable = (id: string, cause?: unknown) => {
+      missed.add(id)
+      if (missed.size <= maxUnreachable) return
+      throw skerryErrorFrom(cause, 'EVENTS_INCOMPLETE', [...missed].join(', '))
+    }
+    for (const id of down) unreachable(id)
+    for await (const batch of walk(sources, { from, below: to, limit: pageRows, unreachable })) {
+      yield batch.map((row) => ({ key: row.key, text: agreedText(row, conflict) }))
+    }
   }
 }
 
