@@ -270,7 +270,8 @@ export class Upkeep {
     const { env, sweepIntervalMs } = this.#host.options
     if (sweepIntervalMs === 0 || this.#isClosed) return
     this.#cancelSweep = env.setTimer(sweepIntervalMs, () => {
-      this.later(() => this.repair({}, true).finally(() => this.#armSweep()))
+      // Not shared: this sweep also covers for a holder that should have taken care and did not.
+      this.later(() => this.repair({}, false).finally(() => this.#armSweep()))
     })
   }
 }
