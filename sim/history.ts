@@ -17,6 +17,12 @@ interface Told {
   readonly shown: Entry | undefined
 }
 
+/** A version was given an older stamp. */
+interface Restamp {
+  readonly from: Entry
+  readonly atMs: number
+}
+
 /** A node as the history sees it. */
 export interface Witness {
   readonly name: string
@@ -36,7 +42,7 @@ export class History {
   /** What each node has told of each path: it may not fall behind that again. */
   readonly #told = new Map<string, Map<string, Told>>()
   /** The newest version of each path that a node took back, to give it a stamp that is not ahead. */
-  readonly #restamped = new Map<string, Map<string, Entry>>()
+  readonly #restamped = new Map<string, Map<string, Restamp>>()
   #acknowledged = 0
 
   constructor(world: World) {
@@ -87,13 +93,14 @@ export class History {
     }
   }
 
-  /** A node told a client that its write is done. */
-  acknowledgedWrite(witness: Witness, entry: Entry): void {
+  /** A node told a client that its write, which it took at `sinceMs`, is done. */
+  acknowledgedWrite(witness: Witness, entry: Entry, sinceMs: number): void {
     this.#acknowledged++
     const held = witness.disk.record(entry.path)?.entry
     // Between the write and its answer the node may have stamped it anew; the promise goes along.
-    const from = this.#restamped.get(witness.name)!.get(entry.path)
-    if (held && from && compareVersions(entry, from, sha256) <= 0) entry = held
+    const restamp = this.#restamped.get(witness.name)!.get(entry.path)
+    const moved = restamp && restamp.atMs >= sinceMs
+    if (held && moved && compareVersions(entry, restamp.from, sha256) <= 0) entry = held
     if (held === undefined || compareVersions(held, entry, sha256) < 0) {
       this.#fail('durability', witness, `acknowledged ${say(entry)}, its disk has ${say(held)}`)
     }
@@ -161,7 +168,8 @@ export class History {
     // A clock that was put right: the node stamps its own version anew, and its promise goes along.
     if (entry.data !== before.data || before.origin !== entry.origin) return
     told.delete(entry.path)
-    this.#restamped.get(witness.name)!.set(entry.path, before)
+    const restamp = { from: before, atMs: this.#world.nowMs }
+    this.#restamped.get(witness.name)!.set(entry.path, restamp)
   }
 
   /**

@@ -155,14 +155,15 @@ export class Node {
   /** Writes, and holds the node to what it promises. `done` gets what was written. */
   write(writes: readonly Write[], done: (written: readonly Written[]) => void = () => {}): void {
     const process = this.#process!
-    const { history } = this.#around
+    const { world, history } = this.#around
+    const sinceMs = world.nowMs
     const checkLatency = this.#stopwatch('write', 2 * this.disk.options.writeMs[1])
     this.store.write(writes).then(
       (written) => {
         if (!process.alive) return
         checkLatency()
         for (const { entry, changed } of written) {
-          if (changed) history.acknowledgedWrite(this, entry!)
+          if (changed) history.acknowledgedWrite(this, entry!, sinceMs)
         }
         done(written)
       },

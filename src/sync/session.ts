@@ -168,11 +168,14 @@ export class Session {
     if (this.#outgoing !== undefined || positions.length !== this.keys.length) {
       throw skerryError('LINK_PROTOCOL', 'resume does not fit the shared keys')
     }
-    const known = positions.map((at) => (at?.epoch === store.epoch ? at : undefined))
-    if (known.some((at) => at !== undefined && !store.knows(at))) {
+    const named = positions.map((at) => (at?.epoch === store.epoch ? at : undefined))
+    if (named.some((at) => at !== undefined && !store.knows(at))) {
       await store.renewEpoch()
-      return this.#link.renewed()
+      throw skerryError('NODE_REWOUND')
     }
+    // A peer of whose present epoch nothing is known here may have been rewound unnoticed, and then lacks
+    // writes of its own, which this stream does not carry back to it.
+    const known = named.map((at, i) => (this.#checkpoint(this.keys[i]!) ? at : undefined))
     const floors = known.map((at) => at?.seq ?? store.seq)
     const link = {
       peerId: this.#peer.nodeId,

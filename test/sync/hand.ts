@@ -53,6 +53,11 @@ export class HandPeer {
     await this.#loop.settled()
   }
 
+  async hangUp(): Promise<void> {
+    this.#channel.close('hung up')
+    await this.#loop.settled()
+  }
+
   /** Says it under a number that is off by `shift`. */
   async sayAs(shift: number, message: Message): Promise<void> {
     this.#channel.send(encodeFrame(this.#frames + shift, message))

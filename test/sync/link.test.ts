@@ -264,6 +264,25 @@ test('a new epoch ends every link of the old one, even if the link that brought 
   expect(peer.bye).toBe('SKERRY_NODE_REWOUND')
 })
 
+test('a peer back under an epoch of which nothing is known here is repaired: it may lack its own writes', async () => {
+  const { loop, node, peer } = await meet()
+  await peer.shakeHands()
+  await peer.say({ kind: 'changes', since: 0, upTo: 9, entries: [user] })
+  const { epoch, run, seq } = node.store
+  await peer.hangUp()
+
+  // Wiped, it takes part under a new epoch; then a backup from before its write is put back.
+  const wiped = new HandPeer(loop, node)
+  await wiped.say({ ...hello, epoch: 'new', run: 'new' })
+  await wiped.say({ kind: 'resume', positions: [undefined] })
+  await wiped.say({ kind: 'stream', start: 0, resumed: [true] })
+  await wiped.say({ kind: 'changes', since: 0, upTo: 1, entries: [{ ...user, path: 'users/2' }] })
+  await wiped.hangUp()
+  const restored = new HandPeer(loop, node)
+  await restored.say(hello, { kind: 'resume', positions: [{ epoch, run, seq }] })
+  expect(restored.all('stream').map(({ resumed }) => resumed)).toEqual([[false]])
+})
+
 test('a position that this store lacks proves that it was rewound: a new epoch begins', async () => {
   const { node, peer } = await meet()
   const { epoch, run } = node.store
