@@ -171,7 +171,7 @@ export class Session {
     const named = positions.map((at) => (at?.epoch === store.epoch ? at : undefined))
     if (named.some((at) => at !== undefined && !store.knows(at))) {
       await store.renewEpoch()
-      throw skerryError('NODE_REWOUND')
+      return this.#link.renewed()
     }
     // A peer of whose present epoch nothing is known here may have been rewound unnoticed, and then lacks
     // writes of its own, which this stream does not carry back to it.
