@@ -51,12 +51,6 @@ export class Ledger {
     }
   }
 
-  /** The names of the peers with a checkpoint or an acknowledgement. */
-  peers(): Set<string> {
-    const keys = [...this.#checkpoints.keys(), ...this.#acknowledged.keys()]
-    return new Set(keys.map((key) => peerAndKey(key)[0]))
-  }
-
   /** The keys under which the engine holds checkpoints. */
   checkpointKeys(): Iterable<string> {
     return this.#checkpoints.keys()
