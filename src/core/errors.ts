@@ -124,6 +124,16 @@ const table = {
     status: 400,
     message: (why: string) => `the connection can't become a WebSocket: ${why}`,
   },
+  UNAUTHENTICATED: {
+    status: 401,
+    message: (why: string) =>
+      `the request needs a token that this node knows: ${excerpt(why)}; send 'Authorization: Bearer …'`,
+  },
+  FORBIDDEN: {
+    status: 403,
+    message: (name: string, verb: string, pattern: string) =>
+      `'${excerpt(name)}' lacks the right to '${verb}' on '${excerpt(pattern)}'; use a token that has it`,
+  },
   ORIGIN_REFUSED: {
     status: 403,
     message: (origin: string) =>

@@ -5,6 +5,9 @@ import { STATUS_CODES } from 'node:http'
 import { SkerryError, skerryError, skerryErrorFrom } from '../core/errors.ts'
 import type { Logger } from './log.ts'
 
+/** What a 401 asks for. */
+const CHALLENGE = 'Bearer realm="skerry"'
+
 /** The body of every answer that is an error. */
 export function failureJson({ code, message }: SkerryError): string {
   return JSON.stringify({ code, message })
@@ -33,6 +36,7 @@ export function answerFailure(
     const { method, url } = request
     logger.error({ err: failure, method, url }, 'a request failed')
   }
+  if (failure.status === 401) void reply.header('www-authenticate', CHALLENGE)
   void reply
     .code(failure.status)
     .header('content-type', 'application/json; charset=utf-8')
@@ -62,6 +66,7 @@ export function answerRaw(socket: Duplex, failure: SkerryError): void {
     'connection: close',
     'content-type: application/json; charset=utf-8',
     `content-length: ${Buffer.byteLength(body)}`,
+    ...(failure.status === 401 ? [`www-authenticate: ${CHALLENGE}`] : []),
   ]
   socket.end(`${head.join('\r\n')}\r\n\r\n${body}`, () => socket.destroy())
 }

@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import { skerryError } from '../core/errors.ts'
 import type { Store } from '../store/store.ts'
 import type { SyncStatus } from '../sync/status.ts'
+import { adminOnly } from './access.ts'
 
 /** What `GET /_skerry/status` says of this node. */
 export interface NodeStatus {
@@ -29,10 +30,10 @@ export function storeStatus({ epoch, run, seq, durable }: Store) {
 
 /** The routes by which operators and balancers ask how the node is. */
 export function healthRoutes(app: FastifyInstance, status: () => NodeStatus): void {
-  app.get('/healthz', async () => ({ status: 'ok' }))
-  app.get('/readyz', async () => {
+  app.get('/healthz', { config: { open: true } }, async () => ({ status: 'ok' }))
+  app.get('/readyz', { config: { open: true } }, async () => {
     if (!status().ready) throw skerryError('NOT_READY')
     return { status: 'ready' }
   })
-  app.get('/_skerry/status', async () => status())
+  app.get('/_skerry/status', { onRequest: adminOnly }, async () => status())
 }

@@ -4,6 +4,7 @@ import { entryJson } from '../core/entry.ts'
 import { skerryError } from '../core/errors.ts'
 import { isGlob, lastSegment } from '../core/path.ts'
 import type { State } from '../state/state.ts'
+import { assertMay } from './access.ts'
 import { targetPath } from './address.ts'
 
 /** The methods of a path or glob. */
@@ -28,6 +29,7 @@ export function restRoutes(state: State) {
 
 async function read(state: State, request: FastifyRequest, reply: FastifyReply): Promise<string> {
   const path = targetPath(request.raw.url!)
+  assertMay(request.principal, 'read', path)
   void reply.header('content-type', JSON_TYPE)
   if (isGlob(path)) {
     const entries = await state.list(path)
@@ -40,6 +42,7 @@ async function read(state: State, request: FastifyRequest, reply: FastifyReply):
 
 async function write(state: State, request: FastifyRequest, reply: FastifyReply): Promise<string> {
   const path = targetPath(request.raw.url!)
+  assertMay(request.principal, 'write', path)
   const data = bodyText(request.body as Buffer | undefined)
   const entry = isGlob(path) ? await state.push(path, data) : await state.set(path, data)
   void reply.header('content-type', JSON_TYPE)
@@ -52,6 +55,7 @@ async function remove(
   reply: FastifyReply,
 ): Promise<FastifyReply> {
   const path = targetPath(request.raw.url!)
+  assertMay(request.principal, 'delete', path)
   const deleted = await state.delete(path)
   if (deleted === 0 && !isGlob(path)) throw skerryError('NOT_FOUND', path)
   return reply.code(204).send()

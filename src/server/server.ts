@@ -8,6 +8,7 @@ import { LocalStore } from '../store/local.ts'
 import { MemoryEngine } from '../store/memory.ts'
 import type { Store } from '../store/store.ts'
 import { Sync } from '../sync/sync.ts'
+import { authenticate, openAccess } from './access.ts'
 import { serverUrl } from './address.ts'
 import { SocketChannel } from './channel.ts'
 import { machineEnv } from './env.ts'
@@ -78,6 +79,7 @@ export class Server {
         subscribe: (...asked) => clients.subscribe(...asked),
       },
       this.#origins,
+      openAccess,
     )
     this.app = this.#application()
     this.app.server.on('upgrade', (request, stream, head) =>
@@ -189,7 +191,10 @@ export class Server {
       }
       if (!this.#origins.guard(request, reply)) done()
     })
-    app.get('/', async (_request, reply) => reply.type('text/html; charset=utf-8').send(PAGE))
+    authenticate(app, openAccess)
+    app.get('/', { config: { open: true } }, async (_request, reply) =>
+      reply.type('text/html; charset=utf-8').send(PAGE),
+    )
     healthRoutes(app, () => this.status())
     void app.register(restRoutes(this.state))
     return app

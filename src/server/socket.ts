@@ -2,6 +2,7 @@ import type { Duplex } from 'node:stream'
 import type { WebSocket } from 'ws'
 import type { Env } from '../core/env.ts'
 import type { State } from '../state/state.ts'
+import type { Principal } from './access.ts'
 import { ClockSockets } from './clock.ts'
 import { Heartbeat } from './heartbeat.ts'
 import { SocketSubscriber } from './subscriber.ts'
@@ -12,6 +13,8 @@ export interface SubscriptionRequest {
   readonly pattern: string
   /** The version that it already has. */
   readonly version: string | undefined
+  /** Who asks; may read all that the pattern covers. */
+  readonly principal: Principal
 }
 
 /** The sockets of clients: subscriptions to paths and globs, and the clock. */

@@ -2,7 +2,8 @@ import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { WebSocketServer, type WebSocket } from 'ws'
 import { skerryError } from '../core/errors.ts'
-import { assertPattern, isReserved } from '../core/path.ts'
+import { assertPattern, EVERYTHING, isReserved } from '../core/path.ts'
+import { assertMay, type Authenticator, BEARER_PROTOCOL, type Principal } from './access.ts'
 import { LINK_PATH, targetPath, targetQuery } from './address.ts'
 import { MAX_LINK_FRAME_BYTES } from './channel.ts'
 import { answerRaw, failureOf } from './failure.ts'
@@ -22,7 +23,7 @@ export interface UpgradeTargets {
   /** A client watches a path or glob. */
   subscribe(socket: WebSocket, stream: Duplex, request: SubscriptionRequest): void
   /** A client asks for the time. */
-  tellTime(socket: WebSocket): void
+  tellTime(socket: WebSocket, principal: Principal): void
   /** Another node opens a link. */
   link(socket: WebSocket): void
 }
@@ -38,15 +39,18 @@ interface Upgrade {
 export class Upgrades {
   readonly #targets: UpgradeTargets
   readonly #origins: OriginPolicy
+  readonly #authenticator: Authenticator
   readonly #links = webSockets(MAX_LINK_FRAME_BYTES)
   readonly #clients = webSockets(MAX_CLIENT_MESSAGE_BYTES)
   readonly #open = new Set<WebSocket>()
+  #pending = 0
   #stopping = false
   #emptied: () => void = () => undefined
 
-  constructor(targets: UpgradeTargets, origins: OriginPolicy) {
+  constructor(targets: UpgradeTargets, origins: OriginPolicy, authenticator: Authenticator) {
     this.#targets = targets
     this.#origins = origins
+    this.#authenticator = authenticator
   }
 
   /** How many sockets are open. */
@@ -58,13 +62,10 @@ export class Upgrades {
   handle(request: IncomingMessage, stream: Duplex, head: Buffer): void {
     // Until a WebSocket takes the stream over, nobody else hears of its end.
     stream.on('error', () => stream.destroy())
-    try {
-      if (this.#stopping) throw skerryError('NOT_READY')
-      if (this.#open.size >= MAX_SOCKETS) throw skerryError('SOCKETS_FULL', MAX_SOCKETS)
-      this.#route({ request, stream, head })
-    } catch (error) {
-      answerRaw(stream, failureOf(error, MAX_CLIENT_MESSAGE_BYTES))
-    }
+    this.#pending++
+    this.#admit({ request, stream, head })
+      .catch((error: unknown) => answerRaw(stream, failureOf(error, MAX_CLIENT_MESSAGE_BYTES)))
+      .finally(() => this.#pending--)
   }
 
   /** Closes all sockets, in order; resolves when the last one is gone. */
@@ -80,23 +81,39 @@ export class Upgrades {
     for (const socket of this.#open) socket.terminate()
   }
 
-  #route(upgrade: Upgrade): void {
-    const { origin, host } = upgrade.request.headers
-    const target = upgrade.request.url!
-    const pattern = targetPath(target)
+  /** Lets the request in if page, token and numbers allow it, and hands it on. */
+  async #admit(upgrade: Upgrade): Promise<void> {
+    this.#assertServing()
+    if (this.#open.size + this.#pending > MAX_SOCKETS)
+      throw skerryError('SOCKETS_FULL', MAX_SOCKETS)
+    const { headers, url } = upgrade.request
+    const { origin, host } = headers
+    const pattern = targetPath(url!)
     // Only browsers name an origin, and no page has any business with a link.
     const permitted = pattern === LINK_PATH ? !origin : this.#origins.permits(origin, host)
     if (!permitted) throw skerryError('ORIGIN_REFUSED', origin!)
+    const principal = await this.#authenticator.principalOf(headers)
+    this.#assertServing()
+    this.#route(upgrade, pattern, principal)
+  }
+
+  #assertServing(): void {
+    if (this.#stopping) throw skerryError('NOT_READY')
+  }
+
+  #route(upgrade: Upgrade, pattern: string, principal: Principal): void {
     if (pattern === LINK_PATH) {
+      assertMay(principal, 'admin', EVERYTHING)
       this.#accept(this.#links, upgrade, (socket) => this.#targets.link(socket))
     } else if (pattern === '') {
-      this.#accept(this.#clients, upgrade, (socket) => this.#targets.tellTime(socket))
+      this.#accept(this.#clients, upgrade, (socket) => this.#targets.tellTime(socket, principal))
     } else {
       assertPattern(pattern)
       if (isReserved(pattern)) throw skerryError('PATH_RESERVED', pattern)
-      const version = targetQuery(target).get('v') ?? undefined
+      assertMay(principal, 'read', pattern)
+      const version = targetQuery(upgrade.request.url!).get('v') ?? undefined
       this.#accept(this.#clients, upgrade, (socket) =>
-        this.#targets.subscribe(socket, upgrade.stream, { pattern, version }),
+        this.#targets.subscribe(socket, upgrade.stream, { pattern, version, principal }),
       )
     }
   }
@@ -125,9 +142,16 @@ function webSockets(maxPayload: number): WebSocketServer {
     clientTracking: false,
     perMessageDeflate: false,
     maxPayload,
+    handleProtocols: chooseProtocol,
   })
   server.on('wsClientError', (error, stream) =>
     answerRaw(stream, skerryError('UPGRADE_INVALID', error.message)),
   )
   return server
+}
+
+/** A token that came behind `bearer` is not repeated. */
+function chooseProtocol(offered: ReadonlySet<string>): string | false {
+  const [first] = offered
+  return offered.has(BEARER_PROTOCOL) ? BEARER_PROTOCOL : (first ?? false)
 }
