@@ -11,7 +11,7 @@ const table = {
   PATH_RESERVED: {
     status: 400,
     message: (path: string) =>
-      `'${excerpt(path)}' begins with a reserved name; choose another top-level segment`,
+      `'${excerpt(path)}' is reserved for the node itself; choose another top-level segment`,
   },
   JSON_INVALID: {
     status: 400,

@@ -116,3 +116,69 @@ function scalarEnd(text: string, at: number): number {
   SCALAR.test(text)
   return SCALAR.lastIndex
 }
+
+/**
+ * True if both texts mean the same JSON value, however they are written: spaces, escapes, the order of
+ * members and the notation of numbers don't count. Integers are compared exactly, of any size.
+ * @throws SKERRY_JSON_INVALID if one of them is not JSON
+ */
+export function equalJson(a: string, b: string): boolean {
+  if (a === b) return true
+  assertJson(a)
+  assertJson(b)
+  return equalValues(JSON.parse(tagged(a)) as Tagged, JSON.parse(tagged(b)) as Tagged)
+}
+
+const NUMBER = /-?\d[\d.eE+-]*/y
+
+/** The text with each number turned into a string, which keeps its digits, and told from other strings. */
+function tagged(text: string): string {
+  const parts: string[] = []
+  let at = 0
+  while (at < text.length) {
+    const char = text[at]!
+    let end = at + 1
+    if (char === '"') {
+      end = stringEnd(text, at)
+      parts.push('"s', text.slice(at + 1, end))
+    } else if (char === '-' || (char >= '0' && char <= '9')) {
+      NUMBER.lastIndex = at
+      NUMBER.test(text)
+      end = NUMBER.lastIndex
+      parts.push('"n', numberText(text.slice(at, end)), '"')
+    } else {
+      parts.push(char)
+    }
+    at = end
+  }
+  return parts.join('')
+}
+
+function numberText(literal: string): string {
+  const value = Number(literal)
+  return /^-?\d+$/.test(literal) && !Number.isSafeInteger(value) ? literal : String(value)
+}
+
+type Tagged = null | boolean | string | Tagged[] | { [name: string]: Tagged }
+
+/** Without recursion: values may be nested as deep as bodies are long. */
+function equalValues(left: Tagged, right: Tagged): boolean {
+  const pairs: [Tagged, Tagged][] = [[left, right]]
+  for (let pair = pairs.pop(); pair !== undefined; pair = pairs.pop()) {
+    const [a, b] = pair
+    if (a === b) continue
+    if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false
+    if (Array.isArray(a) !== Array.isArray(b)) return false
+    const names = Object.keys(a)
+    if (names.length !== Object.keys(b).length) return false
+    for (const name of names) {
+      if (!Object.hasOwn(b, name)) return false
+      pairs.push([memberOf(a, name), memberOf(b, name)])
+    }
+  }
+  return true
+}
+
+function memberOf(value: Tagged[] | { [name: string]: Tagged }, name: string): Tagged {
+  return (value as { [name: string]: Tagged })[name]!
+}

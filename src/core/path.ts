@@ -23,6 +23,9 @@ export const RESERVED_NAMES: ReadonlySet<string> = new Set([
   '_pivot',
 ])
 
+/** Where the server itself shows how its nodes are: to read and watch, never to write. */
+export const STATUS_PATH = 'pivot/status'
+
 const SEGMENT = /^[A-Za-z0-9_.-]+$/
 const ENDS = /^[A-Za-z0-9*](.*[A-Za-z0-9*])?$/
 
@@ -71,8 +74,9 @@ export function pathFault(path: string): string | undefined {
   return isGlob(path) ? 'it must not hold a *' : faultOf(path)
 }
 
-/** True if the path's first segment is one that the server keeps for itself. */
+/** True if the server keeps the path for itself. */
 export function isReserved(path: string): boolean {
+  if (path === STATUS_PATH) return true
   const slash = path.indexOf('/')
   return RESERVED_NAMES.has(slash === -1 ? path : path.slice(0, slash))
 }

@@ -21,6 +21,7 @@ import type { EngineRange } from './engine.ts'
 //   o <stamp> <path>          versions kept aside that a later write overruled
 //   c <peer> <key>            checkpoints: how far a peer's feed is merged here
 //   k <peer> <key>            acknowledgements: how far a peer merged this feed
+//   n<name>                   notes: small records of other protocols
 //   m…                        format, identity, clock
 //
 // The depth before the path makes `users/*` one stretch of keys, whatever lies deeper.
@@ -107,6 +108,10 @@ export function checkpointKey(peer: string, key: string): string {
 
 export function acknowledgementKey(peer: string, key: string): string {
   return `k${peer} ${key}`
+}
+
+export function noteKey(name: string): string {
+  return `n${name}`
 }
 
 /** Splits what follows the letter in a checkpoint's or acknowledgement's key. */

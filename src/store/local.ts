@@ -119,6 +119,10 @@ export class LocalStore implements port.Store {
     return this.#held(path)?.entry
   }
 
+  async placed(path: string): Promise<port.Placed | undefined> {
+    return this.#held(path)
+  }
+
   async list(pattern: string): Promise<port.Listing> {
     const seq = this.#seq
     if (!isGlob(pattern)) {
@@ -220,6 +224,20 @@ export class LocalStore implements port.Store {
     return this.#queue.submit((group) => {
       for (const acknowledgement of acknowledgements) group.keep(acknowledgementOp(acknowledgement))
       group.afterwards(() => this.#ledger.setAcknowledgements(acknowledgements))
+    })
+  }
+
+  async notes(prefix: string): Promise<Required<port.Note>[]> {
+    const notes: Required<port.Note>[] = []
+    for await (const chunk of this.#engine.scan(layout.prefixRange(layout.noteKey(prefix)))) {
+      for (const [key, value] of chunk) notes.push({ name: key.slice(1), value })
+    }
+    return notes
+  }
+
+  saveNotes(notes: readonly port.Note[]): Promise<void> {
+    return this.#queue.submit((group) => {
+      for (const { name, ...note } of notes) group.keep({ key: layout.noteKey(name), ...note })
     })
   }
 

@@ -75,6 +75,17 @@ export interface Acknowledgement {
   readonly seq: number
 }
 
+/** The newest version of a path with its place in the feed and the peer that it came from. */
+export type Placed = Pick<Change, 'seq' | 'entry' | 'from'>
+
+/** A small durable record beside the entries, such as how far another protocol has come. */
+export interface Note {
+  /** 1 to 2,048 printable ASCII characters without spaces at the ends; no peer ever sees it. */
+  readonly name: string
+  /** Left out: the note is to be removed. */
+  readonly value?: Uint8Array
+}
+
 /** Where merged entries came from, and the checkpoints that they complete. */
 export interface MergeSource {
   readonly peer: string
@@ -119,6 +130,8 @@ export interface Store {
   list(pattern: string): Promise<Listing>
   /** The newest version at the path, tombstones and versions kept aside included. */
   newest(path: string): Promise<Entry | undefined>
+  /** The same, with its sequence number and the peer that it came from. */
+  placed(path: string): Promise<Placed | undefined>
 
   /**
    * Writes all or nothing.
@@ -147,6 +160,11 @@ export interface Store {
   acknowledged(peer: string, key: string): number
   /** Keeps acknowledgements; they may lag behind, never run ahead. */
   saveAcknowledgements(acknowledgements: readonly Acknowledgement[]): Promise<void>
+
+  /** The notes whose names begin with `prefix`, in order of their names. */
+  notes(prefix: string): Promise<Required<Note>[]>
+  /** Keeps notes, all or none; of two with one name the later counts. */
+  saveNotes(notes: readonly Note[]): Promise<void>
 
   /** False if a position of this epoch names a run or a sequence this store lacks: it was rewound. */
   knows(position: Position): boolean

@@ -1,6 +1,12 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { assertJson, jsonElements, jsonMembers, parseInt64 } from '../../src/core/json.ts'
+import {
+  assertJson,
+  equalJson,
+  jsonElements,
+  jsonMembers,
+  parseInt64,
+} from '../../src/core/json.ts'
 
 const invalid = expect.objectContaining({ code: 'SKERRY_JSON_INVALID', status: 400 }) as Error
 
@@ -158,5 +164,38 @@ describe('int64', () => {
         expect(parseInt64(String(value))).toBe(value)
       }),
     )
+  })
+})
+
+describe('equalJson', () => {
+  test.each([
+    ['{"a":1,"b":[true,null]}', ' {"b" : [ true , null ], "a":1 }'],
+    ['"<\\u003e\\/"', '"\\u003c>/"'],
+    ['1.0', '1'],
+    ['9223372036854775807', ' 9223372036854775807'],
+    ['{"__proto__":{"a":1}}', '{"__proto__": {"a": 1}}'],
+  ])('%s means %s', (a, b) => {
+    expect(equalJson(a, b)).toBe(true)
+  })
+
+  test.each([
+    ['9223372036854775807', '9223372036854775806'],
+    ['1', '"1"'],
+    ['"n1"', '1'],
+    ['{}', '[]'],
+    ['{"a":1}', '{"b":1}'],
+    ['{"a":1}', '{"a":1,"b":1}'],
+    ['[1,2]', '[2,1]'],
+    ['null', 'false'],
+  ])('%s is not %s', (a, b) => {
+    expect(equalJson(a, b)).toBe(false)
+  })
+
+  test('holds for any value written in another way, and for deep and long ones', () => {
+    fc.assert(fc.property(spaced, (text) => equalJson(text, JSON.stringify(JSON.parse(text)))))
+    const deep = '['.repeat(100_000) + ']'.repeat(100_000)
+    expect(equalJson(deep, ` ${deep}`)).toBe(true)
+    const long = JSON.stringify('x'.repeat(5_000_000))
+    expect(equalJson(long, ` ${long}`)).toBe(true)
   })
 })

@@ -10,6 +10,7 @@ export function historySuite(options: StoreSuiteOptions): void {
   positions(test)
   checkpoints(test)
   closing(test)
+  notes(test)
 }
 
 type Test = ReturnType<typeof scenes>
@@ -237,4 +238,40 @@ async function store3(store: Store): Promise<void> {
 
 function checkpoint(store: Store, peer: string, key: string, seq: number): Checkpoint {
   return { peer, key, position: { epoch: 'e', run: 'r', seq }, ownEpoch: store.epoch }
+}
+
+function notes(test: Test): void {
+  test('notes are kept with the store, by name', async (scene) => {
+    const place = await scene.place()
+    const store = await scene.store({ place })
+    const bytes = (text: string) => new TextEncoder().encode(text)
+    await store.saveNotes([
+      { name: 'a/2 users/*', value: bytes('two') },
+      { name: 'a/1', value: bytes('one') },
+      { name: 'b/1', value: bytes('other') },
+    ])
+    await store.saveNotes([{ name: 'b/1' }, { name: 'a/1', value: bytes('uno') }])
+    await store.close()
+    const again = await scene.store({ place })
+    const notes = await again.notes('a/')
+    assert.deepEqual(
+      notes.map(({ name, value }) => [name, new TextDecoder().decode(value)]),
+      [
+        ['a/1', 'uno'],
+        ['a/2 users/*', 'two'],
+      ],
+    )
+    assert.deepEqual(await again.notes('b/'), [])
+    assert.equal(again.seq, 0)
+  })
+
+  test('a version is placed by its sequence number and the peer that it came from', async (scene) => {
+    const store = await scene.store()
+    const { entry } = await set(store, 'a', '1')
+    assert.deepEqual(await store.placed('a'), { seq: 1, entry, from: '' })
+    const theirs = { ...entry!, path: 'b', origin: 'there' }
+    await store.merge([theirs], { peer: 'peer' })
+    assert.deepEqual(await store.placed('b'), { seq: 2, entry: theirs, from: 'peer' })
+    assert.equal(await store.placed('c'), undefined)
+  })
 }
