@@ -13,12 +13,12 @@ import { serverUrl } from './address.ts'
 import { SocketChannel } from './channel.ts'
 import { machineEnv } from './env.ts'
 import { answerClientError, answerFailure, failureOf } from './failure.ts'
+import { frontRoute } from './front.ts'
 import { healthRoutes, type NodeStatus, storeStatus } from './health.ts'
 import { InFlight } from './inflight.ts'
 import { type Logger, silent } from './log.ts'
 import { type ResolvedOptions, resolveOptions, type ServerOptions } from './options.ts'
 import { OriginPolicy } from './origin.ts'
-import { PAGE } from './page.ts'
 import { METHODS, restRoutes } from './rest.ts'
 import { ClientSockets } from './socket.ts'
 import { socketTransport } from './transport.ts'
@@ -192,9 +192,7 @@ export class Server {
       if (!this.#origins.guard(request, reply)) done()
     })
     authenticate(app, openAccess)
-    app.get('/', { config: { open: true } }, async (_request, reply) =>
-      reply.type('text/html; charset=utf-8').send(PAGE),
-    )
+    frontRoute(app, this.store, openAccess)
     healthRoutes(app, () => this.status())
     void app.register(restRoutes(this.state))
     return app

@@ -42,7 +42,9 @@ export class PageServer {
         response.setHeader('content-type', 'text/javascript; charset=utf-8').end(script)
       } else {
         response.setHeader('content-type', 'text/html; charset=utf-8')
-        response.end('<!doctype html><title>page</title><div id="root"></div><script src="/script.js"></script>')
+        response.end(
+          '<!doctype html><title>page</title><div id="root"></div><script src="/script.js"></script>',
+        )
       }
     })
     server.listen(0, '127.0.0.1')

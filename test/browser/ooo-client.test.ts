@@ -187,7 +187,7 @@ test('ooo-client: a page that is frozen and wakes up is right again', async (con
   const at = await scene.watch('box/*')
   await scene.agreed(at, 'box/*')
   await scene.browser.tell(scene.page, 'freeze')
-  await expect.poll(() => scene.cutter.ends).toBe(0)
+  await expect.poll(() => scene.call('events', at)).toContain('onclose')
   await scene.write('box/b', { n: 2 })
   await scene.remove('box/a')
   await scene.browser.tell(scene.page, 'resume')

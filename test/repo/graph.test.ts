@@ -50,6 +50,7 @@ function isEntry(path: string): boolean {
     path === 'sim/run.ts' || // npm run sim
     /^(bench|examples(\/[^/]+)?)\/[^/]+\.ts$/.test(path) || // run by hand
     /^test\/.*\/processes\//.test(path) || // started by a test as a process of its own
+    /^test\/.*\/pages\//.test(path) || // bundled for a browser by a test
     path === 'test/reporter.ts' || // named in vitest.config.ts
     path.endsWith('.test.ts')
   )
