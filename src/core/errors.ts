@@ -17,6 +17,20 @@ const table = {
     status: 400,
     message: (why: string) => `the body is not valid JSON: ${excerpt(why)}`,
   },
+  PATCH_INVALID: {
+    status: 400,
+    message: (why: string) => `the patch can't be applied: ${excerpt(why)}; nothing was changed`,
+  },
+  PATCH_TEST_FAILED: {
+    status: 400,
+    message: (at: number, pointer: string) =>
+      `operation ${at} of the patch tests '${excerpt(pointer)}', and it holds another value; nothing was changed`,
+  },
+  DATA_TOO_LARGE: {
+    status: 413,
+    message: (limit: number) =>
+      `the data would be larger than ${limit} characters; write less, or split it over several paths`,
+  },
   CODEC_INVALID: {
     status: 400,
     message: (why: string) => `the bytes can't be decoded: ${why}`,

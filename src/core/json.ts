@@ -23,6 +23,11 @@ export function assertJson(text: string): void {
  */
 export function jsonMembers(text: string): Map<string, string> {
   assertJson(text)
+  return splitMembers(text)
+}
+
+/** The same as {@link jsonMembers} for text that is known to be valid JSON. */
+export function splitMembers(text: string): Map<string, string> {
   const members = new Map<string, string>()
   let at = skipSpace(text, 0)
   if (text[at] !== '{') throw skerryError('JSON_INVALID', 'an object is expected')
@@ -44,6 +49,11 @@ export function jsonMembers(text: string): Map<string, string> {
  */
 export function jsonElements(text: string): string[] {
   assertJson(text)
+  return splitElements(text)
+}
+
+/** The same as {@link jsonElements} for text that is known to be valid JSON. */
+export function splitElements(text: string): string[] {
   const elements: string[] = []
   let at = skipSpace(text, 0)
   if (text[at] !== '[') throw skerryError('JSON_INVALID', 'an array is expected')
@@ -54,6 +64,30 @@ export function jsonElements(text: string): string[] {
     at = nextPart(text, end)
   }
   return elements
+}
+
+/** The JSON text of an object with these members. */
+export function joinMembers(members: ReadonlyMap<string, string>): string {
+  const parts: string[] = []
+  for (const [name, value] of members) parts.push(`${JSON.stringify(name)}:${value}`)
+  return `{${parts.join(',')}}`
+}
+
+/** What kind of value the text of valid JSON holds. */
+export type JsonKind = 'object' | 'array' | 'string' | 'number' | 'boolean' | 'null'
+
+const KINDS: Readonly<Record<string, JsonKind>> = {
+  '{': 'object',
+  '[': 'array',
+  '"': 'string',
+  t: 'boolean',
+  f: 'boolean',
+  n: 'null',
+}
+
+/** Tells the kind of a value from its text, which is known to be valid JSON. */
+export function jsonKind(text: string): JsonKind {
+  return KINDS[text[skipSpace(text, 0)]!] ?? 'number'
 }
 
 const INT64 = /^-?(0|[1-9]\d{0,18})$/

@@ -3,12 +3,12 @@ import { isUtf8 } from 'node:buffer'
 import { entryJson } from '../core/entry.ts'
 import { skerryError } from '../core/errors.ts'
 import { isGlob, lastSegment } from '../core/path.ts'
-import type { State } from '../state/state.ts'
+import type { PatchForm, State } from '../state/state.ts'
 import { assertMay } from './access.ts'
 import { targetPath } from './address.ts'
 
 /** The methods of a path or glob. */
-export const METHODS = 'GET, HEAD, POST, DELETE'
+export const METHODS = 'GET, HEAD, POST, PATCH, DELETE'
 
 const JSON_TYPE = 'application/json; charset=utf-8'
 
@@ -23,6 +23,7 @@ export function restRoutes(state: State) {
     app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
     app.get('/*', (request, reply) => read(state, request, reply))
     app.post('/*', (request, reply) => write(state, request, reply))
+    app.patch('/*', (request, reply) => patch(state, request, reply))
     app.delete('/*', (request, reply) => remove(state, request, reply))
   }
 }
@@ -45,6 +46,22 @@ async function write(state: State, request: FastifyRequest, reply: FastifyReply)
   assertMay(request.principal, 'write', path)
   const data = bodyText(request.body as Buffer | undefined)
   const entry = isGlob(path) ? await state.push(path, data) : await state.set(path, data)
+  void reply.header('content-type', JSON_TYPE)
+  return `{"index":"${lastSegment(entry.path)}"}`
+}
+
+/** How a PATCH is to be read, by its content type; merging is the way of every other one. */
+const FORMS: Readonly<Record<string, PatchForm>> = {
+  'application/json-patch+json': 'json-patch',
+  'application/merge-patch+json': 'merge-patch',
+}
+
+async function patch(state: State, request: FastifyRequest, reply: FastifyReply): Promise<string> {
+  const path = targetPath(request.raw.url!)
+  assertMay(request.principal, 'write', path)
+  const [type = ''] = (request.headers['content-type'] ?? '').split(';')
+  const body = bodyText(request.body as Buffer | undefined)
+  const entry = await state.patch(path, body, FORMS[type.trim().toLowerCase()] ?? 'merge')
   void reply.header('content-type', JSON_TYPE)
   return `{"index":"${lastSegment(entry.path)}"}`
 }

@@ -56,7 +56,7 @@ export class Server {
   /** Use {@link createServer}. */
   constructor(store: Store, options: ResolvedOptions, env: Env) {
     this.store = store
-    this.state = new State({ store, env })
+    this.state = new State({ store, env, maxDataCharacters: options.bodyLimitBytes })
     this.#options = options
     this.#env = env
     this.#logger = options.logger ?? silent

@@ -3,16 +3,29 @@ import type { Env } from '../core/env.ts'
 import { skerryError } from '../core/errors.ts'
 import { assertJson } from '../core/json.ts'
 import { assertPattern, assertWritable, isGlob, MAX_PATH_LENGTH } from '../core/path.ts'
-import type { Store } from '../store/store.ts'
+import type { Decide, Store, Write } from '../store/store.ts'
 import { Live } from './live.ts'
+import { applyMergePatch, mergeData } from './merge.ts'
+import { applyOperations } from './operations.ts'
 import type { Subscriber, Subscription } from './subscription.ts'
 import { newestFirst } from './timeline.ts'
+
+/** The most characters of one entry's data, by default. */
+const DEFAULT_MAX_DATA_CHARACTERS = 10 * 1024 * 1024
 
 /** What a {@link State} stands on. */
 export interface StateOptions {
   readonly store: Store
   readonly env: Env
+  /** The most characters that the data of one entry may have. Default 10,485,760. */
+  readonly maxDataCharacters?: number
 }
+
+/**
+ * How a patch is to be read: `merge`, members into members, nothing removed; `merge-patch`, RFC 7396;
+ * `json-patch`, RFC 6902.
+ */
+export type PatchForm = 'merge' | 'merge-patch' | 'json-patch'
 
 /**
  * JSON state by path: what REST and the sockets serve, for use in the same process.
@@ -30,11 +43,13 @@ export class State {
   readonly #store: Store
   readonly #env: Env
   readonly #live: Live
+  readonly #maxDataCharacters: number
   #suffix = { epoch: '', digits: '' }
 
-  constructor({ store, env }: StateOptions) {
+  constructor({ store, env, maxDataCharacters }: StateOptions) {
     this.#store = store
     this.#env = env
+    this.#maxDataCharacters = maxDataCharacters ?? DEFAULT_MAX_DATA_CHARACTERS
     this.#live = new Live(store, env)
   }
 
@@ -69,10 +84,9 @@ export class State {
    * @throws SKERRY_PATH_INVALID, SKERRY_PATH_RESERVED, SKERRY_JSON_INVALID, SKERRY_WRITE_FAILED
    */
   async set(path: string, data: string): Promise<Entry> {
-    assertWritable(path)
-    if (isGlob(path)) throw skerryError('PATH_INVALID', path, 'a glob names many; push to it')
-    assertData(data)
-    return this.#write(path, data)
+    assertSingle(path, 'a glob names many; push to it')
+    this.#assertData(data)
+    return this.#write(path, () => data)
   }
 
   /**
@@ -85,13 +99,36 @@ export class State {
   async push(glob: string, data: string): Promise<Entry> {
     assertWritable(glob)
     if (!isGlob(glob)) throw skerryError('PATH_INVALID', glob, 'a push goes to a glob like users/*')
-    assertData(data)
+    this.#assertData(data)
     const base = glob.slice(0, -1)
     if (base.length + INDEX_LENGTH > MAX_PATH_LENGTH) {
       throw skerryError('PATH_INVALID', glob, 'no index fits behind it; use a shorter glob')
     }
     const suffix = this.#indexSuffix()
-    return this.#write((stamp) => base + stamp.toString(16).padStart(16, '0') + suffix, data)
+    return this.#write(
+      (stamp) => base + stamp.toString(16).padStart(16, '0') + suffix,
+      () => data,
+    )
+  }
+
+  /**
+   * Changes the data at `path` by a patch, in one atomic step: patches of different members made at once all
+   * land. What a patch does not touch keeps the digits it was written with.
+   * @param patch JSON text
+   * @returns the entry as written
+   * @throws SKERRY_NOT_FOUND, SKERRY_PATCH_INVALID, SKERRY_PATCH_TEST_FAILED, SKERRY_DATA_TOO_LARGE
+   * @throws SKERRY_PATH_INVALID, SKERRY_PATH_RESERVED, SKERRY_JSON_INVALID, SKERRY_WRITE_FAILED
+   * @example
+   * await state.patch('users/42', '{"name":"Ada"}')
+   * await state.patch('users/42', '[{"op":"remove","path":"/phone"}]', 'json-patch')
+   */
+  async patch(path: string, patch: string, form: PatchForm = 'merge'): Promise<Entry> {
+    assertSingle(path, 'a glob names many; patch one by one')
+    assertData(patch)
+    return this.#write(path, (held) => {
+      if (held === undefined) throw skerryError('NOT_FOUND', path)
+      return this.#patched(held.data!, patch, form)
+    })
   }
 
   /**
@@ -135,9 +172,25 @@ export class State {
     return entries.map(({ path }) => path)
   }
 
-  async #write(path: string | ((stamp: bigint) => string), data: string): Promise<Entry> {
-    const [written] = await this.#store.write([{ path, decide: () => data }])
+  async #write(path: Write['path'], decide: Decide): Promise<Entry> {
+    const [written] = await this.#store.write([{ path, decide }])
     return written!.entry!
+  }
+
+  #patched(data: string, patch: string, form: PatchForm): string {
+    const patched = patches[form](data, patch, this.#maxDataCharacters)
+    this.#assertSize(patched)
+    return patched
+  }
+
+  #assertData(data: string): void {
+    assertData(data)
+    this.#assertSize(data)
+  }
+
+  #assertSize(data: string): void {
+    const max = this.#maxDataCharacters
+    if (data.length > max) throw skerryError('DATA_TOO_LARGE', max)
   }
 
   /** Eight digits that tell this store's indexes from those of every other node and epoch. */
@@ -148,6 +201,18 @@ export class State {
     }
     return this.#suffix.digits
   }
+}
+
+const patches: Record<PatchForm, (data: string, patch: string, max: number) => string> = {
+  merge: mergeData,
+  'merge-patch': (data, patch) => applyMergePatch(data, patch),
+  'json-patch': applyOperations,
+}
+
+/** Checks a path that names one entry to write to. */
+function assertSingle(path: string, whyNoGlob: string): void {
+  assertWritable(path)
+  if (isGlob(path)) throw skerryError('PATH_INVALID', path, whyNoGlob)
 }
 
 /** Characters of a fresh index: 16 of the stamp, 8 of the store. */

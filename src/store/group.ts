@@ -133,7 +133,9 @@ export class Group {
   }
 
   /** A local write, stamped above everything that this node has seen. */
-  write({ path, decide }: Write): Written {
+  write(write: Write): Written {
+    if (write.inferred) return this.#infer(write)
+    const { path, decide } = write
     const minted = typeof path === 'string' ? undefined : this.#mint(path)
     const at = minted?.path ?? (path as string)
     const held = this.held(at)
@@ -148,6 +150,20 @@ export class Group {
     const overrules = floor >= next
     const version = this.#version(at, seen, data, overrules ? floor + 1n : next)
     const entry: Entry = overrules ? { ...version, overrules } : version
+    this.#put(entry, '', held)
+    return { entry, changed: true }
+  }
+
+  /** A delete that follows from a rule: it adds nothing to what is known, so it takes no new stamp. */
+  #infer({ path, decide }: Write): Written {
+    const at = path as string
+    const held = this.held(at)
+    const seen = visible(held)
+    if (held === undefined || seen === undefined || held.shown !== undefined) {
+      return { entry: held?.entry, changed: false }
+    }
+    if (decide(seen) !== null) return { entry: held.entry, changed: false }
+    const entry = tombstone(at, stampOf(seen), seen.origin)
     this.#put(entry, '', held)
     return { entry, changed: true }
   }

@@ -124,19 +124,25 @@ export class LocalStore implements port.Store {
   }
 
   async list(pattern: string): Promise<port.Listing> {
+    const entries: Entry[] = []
+    const seq = await this.visit(pattern, (entry) => entries.push(entry))
+    return { seq, entries }
+  }
+
+  async visit(pattern: string, visitor: (entry: Entry) => void): Promise<number> {
     const seq = this.#seq
     if (!isGlob(pattern)) {
       const entry = layout.visible(this.#held(pattern))
-      return { seq, entries: entry === undefined ? [] : [entry] }
+      if (entry !== undefined) visitor(entry)
+      return seq
     }
-    const entries: Entry[] = []
     for await (const chunk of this.#engine.scan(layout.patternRange(pattern))) {
       for (const [, value] of chunk) {
         const entry = layout.visible(layout.unpackHeld(value))
-        if (entry !== undefined && matches(pattern, entry.path)) entries.push(entry)
+        if (entry !== undefined && matches(pattern, entry.path)) visitor(entry)
       }
     }
-    return { seq, entries }
+    return seq
   }
 
   write(writes: readonly port.Write[]): Promise<port.Written[]> {

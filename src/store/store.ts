@@ -9,6 +9,12 @@ export interface Write {
   /** Where to write; or a function that mints a fresh path from the stamp, called again if it is taken. */
   readonly path: string | ((stamp: bigint) => string)
   readonly decide: Decide
+  /**
+   * A delete that a rule infers, not a person: its tombstone takes stamp and origin of the version it removes, so
+   * that every node mints the identical one, and any newer write beats it. Such a write only deletes; what lies
+   * under a version kept aside stays until that one is resolved.
+   */
+  readonly inferred?: true
 }
 
 /** What came of a write. */
@@ -128,6 +134,11 @@ export interface Store {
   read(path: string): Promise<Entry | undefined>
   /** What readers see under the path, glob or `**`, in no particular order. */
   list(pattern: string): Promise<Listing>
+  /**
+   * Shows what {@link Store.list} would return to `visitor`, entry by entry, without holding it all in memory.
+   * Resolves to the sequence number at which readers see it.
+   */
+  visit(pattern: string, visitor: (entry: Entry) => void): Promise<number>
   /** The newest version at the path, tombstones and versions kept aside included. */
   newest(path: string): Promise<Entry | undefined>
   /** The same, with its sequence number and the peer that it came from. */

@@ -137,7 +137,7 @@ test.each([
   const [status, code] = expected
   const { url, store } = await runningNode()
   const response = await fetch(`${url}/${path}`, { method, ...(body !== undefined && { body }) })
-  if (status === 405) expect(response.headers.get('allow')).toBe('GET, HEAD, POST, DELETE')
+  if (status === 405) expect(response.headers.get('allow')).toBe('GET, HEAD, POST, PATCH, DELETE')
   expect(await failure(response)).toEqual({ status, code })
   expect(store.seq).toBe(0)
 })

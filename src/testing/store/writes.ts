@@ -51,6 +51,38 @@ export function writesSuite(options: StoreSuiteOptions): void {
     assert.equal(store.seq, seq + 1)
   })
 
+  test('an inferred delete takes stamp and origin of what it removes, and any newer write beats it', async (scene) => {
+    const [one, two] = [await scene.store(), await scene.store({ nodeId: 'there' })]
+    const { entry } = await set(one, 'a', '1')
+    await two.merge([entry!], { peer: 'here' })
+    const infer = { path: 'a', decide: () => null, inferred: true } as const
+    const [here] = await one.write([infer])
+    const [there] = await two.write([infer])
+    assert.equal(here!.changed, true)
+    assert.deepEqual(here!.entry, there!.entry)
+    assert.equal(stampOf(here!.entry!), stampOf(entry!))
+    assert.equal(here!.entry!.origin, 'here')
+    assert.equal(await one.read('a'), undefined)
+    assert.equal(await one.merge([there!.entry!], { peer: 'there' }), 0)
+    assert.deepEqual(await one.write([infer]), [{ entry: here!.entry, changed: false }])
+    assert.equal((await set(two, 'a', '2')).changed, true)
+    await one.merge([(await two.newest('a'))!], { peer: 'there' })
+    assert.equal(await dataAt(one, 'a'), '2')
+    const kept = await one.write([{ ...infer, decide: () => undefined }])
+    assert.equal(kept[0]!.changed, false)
+  })
+
+  test('a visit shows what a list returns', async (scene) => {
+    const store = await scene.store()
+    for (const path of ['a/1', 'a/2', 'b/1', 'a/2/c']) await set(store, path, '1')
+    await set(store, 'a/1', null)
+    for (const pattern of ['a/*', '*/1', 'a/2', 'a/1', '**']) {
+      const visited: unknown[] = []
+      const seq = await store.visit(pattern, (entry) => visited.push(entry))
+      assert.deepEqual({ seq, entries: visited }, await store.list(pattern))
+    }
+  })
+
   test('one call writes all or nothing', async (scene) => {
     const store = await scene.store()
     await set(store, 'a', '1')
