@@ -11,6 +11,17 @@ export interface Settings {
   readonly maxClockDriftMs?: number
   readonly bodyLimitBytes?: number
   readonly allowedOrigin?: readonly string[]
+  readonly allowedHost?: readonly string[]
+  readonly tokenFile?: string
+  readonly peerTokenFile?: string
+  readonly jwks?: string
+  readonly jwtIssuer?: string
+  readonly jwtAudience?: string
+  readonly jwtAlgorithm?: readonly string[]
+  readonly jwtRightsClaim?: string
+  readonly tlsCert?: string
+  readonly tlsKey?: string
+  readonly tlsClientCa?: string
   readonly insecure?: boolean
   readonly json?: boolean
   readonly logLevel: string
@@ -38,6 +49,11 @@ const DATA_DIR = 'skerry-data'
 const ADDRESS = '^((https?|wss?)://[^\\s/?#@]+(/[^\\s?#@]*)?|[^\\s/?#@]+)$'
 const ADDRESSES = 'http(s)://host:port, ws(s)://host:port or host:port'
 
+const ALGORITHMS = [
+  ...['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512'],
+  ...['ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519'],
+]
+
 const LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']
 
 export const settings: readonly Setting[] = [
@@ -45,7 +61,7 @@ export const settings: readonly Setting[] = [
     name: 'host',
     type: 'string',
     value: '<address>',
-    description: 'address to listen on; any but loopback needs --insecure',
+    description: 'address to listen on; any but loopback needs --token-file, --jwks or --insecure',
     expected: 'an address of this machine',
     limits: { minLength: 1 },
     fallback: '127.0.0.1',
@@ -129,6 +145,95 @@ export const settings: readonly Setting[] = [
     description: 'other web origin whose pages may open sockets; give it again for more',
     expected: 'an origin such as https://app.example.org, * for any, or a list of them',
     limits: { pattern: '^(\\*|https?://[^/]+)$' },
+  },
+  {
+    name: 'allowedHost',
+    type: 'strings',
+    value: '<name>',
+    description: 'other name of a node on loopback, as a proxy calls it; give it again for more',
+    expected: 'a host name without a port, * for any, or a list of them',
+    limits: { pattern: '^(\\*|[A-Za-z0-9_.:-]+)$' },
+  },
+  {
+    name: 'tokenFile',
+    type: 'string',
+    value: '<file>',
+    description: 'tokens and what each may do, as in docs/token-file.schema.json',
+    expected: 'the path of a file',
+    limits: { minLength: 1 },
+  },
+  {
+    name: 'peerTokenFile',
+    type: 'string',
+    value: '<file>',
+    description: 'the token to show to leader and peers',
+    expected: 'the path of a file',
+    limits: { minLength: 1 },
+  },
+  {
+    name: 'jwks',
+    type: 'string',
+    value: '<url>',
+    description: 'keys of JSON Web Tokens: an https:// address, or a file',
+    expected: 'an https:// address or the path of a file',
+    limits: { minLength: 1 },
+  },
+  {
+    name: 'jwtIssuer',
+    type: 'string',
+    value: '<text>',
+    description: 'who must have issued a JSON Web Token',
+    expected: 'a text that is not empty',
+    limits: { minLength: 1 },
+  },
+  {
+    name: 'jwtAudience',
+    type: 'string',
+    value: '<text>',
+    description: 'whom a JSON Web Token must be meant for',
+    expected: 'a text that is not empty',
+    limits: { minLength: 1 },
+  },
+  {
+    name: 'jwtAlgorithm',
+    type: 'strings',
+    value: '<name>',
+    description:
+      'algorithm of JSON Web Tokens; give it again for more; by default RS256 ES256 EdDSA',
+    expected: `one of ${ALGORITHMS.join(', ')}, or a list of them`,
+    limits: { enum: ALGORITHMS },
+  },
+  {
+    name: 'jwtRightsClaim',
+    type: 'string',
+    value: '<name>',
+    description: "claim of a JSON Web Token that holds its rights; by default 'skerry'",
+    expected: 'a text that is not empty',
+    limits: { minLength: 1 },
+  },
+  {
+    name: 'tlsCert',
+    type: 'string',
+    value: '<file>',
+    description: 'certificate to serve HTTPS with, in PEM; needs --tls-key',
+    expected: 'the path of a file',
+    limits: { minLength: 1 },
+  },
+  {
+    name: 'tlsKey',
+    type: 'string',
+    value: '<file>',
+    description: 'private key of the certificate',
+    expected: 'the path of a file',
+    limits: { minLength: 1 },
+  },
+  {
+    name: 'tlsClientCa',
+    type: 'string',
+    value: '<file>',
+    description: 'authorities, in PEM, that every client must have its certificate from',
+    expected: 'the path of a file',
+    limits: { minLength: 1 },
   },
   {
     name: 'insecure',

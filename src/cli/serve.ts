@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander'
 import { type Logger, destination, pino } from 'pino'
-import { SkerryError, createServer } from '../index.ts'
+import { type ServerOptions, SkerryError, createServer, skerryError } from '../index.ts'
 import { type Setting, type Settings, settings } from './schema.ts'
 import { type Flags, flagOf, resolveSettings } from './settings.ts'
 import { stopRequest } from './stop.ts'
@@ -55,11 +55,53 @@ function nameKey(thrown: unknown): never {
 
 function nodeOptions(settings: Settings) {
   const { host, port, data, memory, id, leader, insecure, ...rest } = settings
-  const { key, peer, allowedOrigin, maxClockDriftMs, bodyLimitBytes } = rest
+  const { key, peer, allowedOrigin, allowedHost, maxClockDriftMs, bodyLimitBytes } = rest
+  const { tokenFile, peerTokenFile } = rest
   const plain = { host, port, data, memory, id, leader, insecure, maxClockDriftMs, bodyLimitBytes }
-  const lists = { keys: key, peers: peer, allowedOrigins: allowedOrigin }
+  const lists = { keys: key, peers: peer, allowedOrigins: allowedOrigin, allowedHosts: allowedHost }
+  const trust = { tokenFile, peerTokenFile, jwt: jwtOf(settings), tls: tlsOf(settings) }
   // Given as undefined, an option of a node has its default.
-  return { ...plain, ...lists }
+  return { ...plain, ...lists, ...trust }
+}
+
+function jwtOf(settings: Settings): ServerOptions['jwt'] {
+  const { jwks, jwtIssuer, jwtAudience, jwtAlgorithm, jwtRightsClaim } = settings
+  const related = { jwtIssuer, jwtAudience, jwtAlgorithm, jwtRightsClaim }
+  if (!together('jwks', jwks, related)) return undefined
+  return {
+    jwks: jwks!,
+    issuer: needed('jwtIssuer', jwtIssuer, 'jwks'),
+    audience: needed('jwtAudience', jwtAudience, 'jwks'),
+    ...(jwtAlgorithm !== undefined && { algorithms: jwtAlgorithm }),
+    ...(jwtRightsClaim !== undefined && { rightsClaim: jwtRightsClaim }),
+  }
+}
+
+function tlsOf({ tlsCert, tlsKey, tlsClientCa }: Settings): ServerOptions['tls'] {
+  if (!together('tlsCert', tlsCert, { tlsKey, tlsClientCa })) return undefined
+  return {
+    cert: tlsCert!,
+    key: needed('tlsKey', tlsKey, 'tlsCert'),
+    ...(tlsClientCa !== undefined && { ca: tlsClientCa, requestClientCertificate: true }),
+  }
+}
+
+/** True if the setting is given; without it none of those that belong to it may be. */
+function together(
+  name: string,
+  value: unknown,
+  related: Readonly<Record<string, unknown>>,
+): boolean {
+  if (value !== undefined) return true
+  for (const [other, given] of Object.entries(related)) {
+    if (given !== undefined) needed(name, undefined, other)
+  }
+  return false
+}
+
+function needed(name: string, value: string | undefined, by: string): string {
+  if (value !== undefined) return value
+  throw skerryError('OPTION_INVALID', flagOf(name), 'missing', `${flagOf(by)} needs it`)
 }
 
 function announce(

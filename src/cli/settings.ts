@@ -14,7 +14,7 @@ interface Source {
 }
 
 /** Variables of other commands and of the file itself. */
-const OTHER_VARIABLES = ['SKERRY_CONFIG', 'SKERRY_URL']
+const OTHER_VARIABLES = ['SKERRY_CONFIG', 'SKERRY_URL', 'SKERRY_TOKEN']
 
 const PREFIX = 'SKERRY_'
 

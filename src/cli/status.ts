@@ -4,6 +4,7 @@ import { table } from './table.ts'
 
 interface StatusFlags {
   readonly url: string
+  readonly token?: string
   readonly json?: true
 }
 
@@ -18,22 +19,24 @@ export function addStatus(program: Command): void {
     .command('status')
     .description('show how a node is and how its links are')
     .addOption(url.default('http://127.0.0.1:8800'))
+    .addOption(new Option('--token <token>', 'the token to show it').env('SKERRY_TOKEN'))
     .option('--json', 'print what GET /_skerry/status answers, as it is')
     .action((flags: StatusFlags) => showStatus(flags))
 }
 
-async function showStatus({ url, json }: StatusFlags): Promise<void> {
-  const text = await ask(url)
+async function showStatus({ url, token, json }: StatusFlags): Promise<void> {
+  const text = await ask(url, token)
   if (json === true) process.stdout.write(`${text}\n`)
   else process.stdout.write(`${statusLines(JSON.parse(text) as NodeStatus).join('\n')}\n`)
 }
 
-async function ask(url: string): Promise<string> {
+async function ask(url: string, token: string | undefined): Promise<string> {
   if (!URL.canParse('/_skerry/status', url)) {
     throw skerryError('OPTION_INVALID', '--url', url, 'it must be an http:// or https:// address')
   }
   const signal = AbortSignal.timeout(PATIENCE_MS)
-  const response = await fetch(new URL('/_skerry/status', url), { signal }).catch(
+  const headers: Record<string, string> = token ? { authorization: `Bearer ${token}` } : {}
+  const response = await fetch(new URL('/_skerry/status', url), { signal, headers }).catch(
     (error: Error) => {
       throw skerryError('NODE_UNREACHABLE', url, whyOf(error))
     },

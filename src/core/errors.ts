@@ -148,6 +148,16 @@ const table = {
     message: (name: string, verb: string, pattern: string) =>
       `'${excerpt(name)}' lacks the right to '${verb}' on '${excerpt(pattern)}'; use a token that has it`,
   },
+  KEYS_UNAVAILABLE: {
+    status: 503,
+    message: (why: string) =>
+      `the keys that tokens are signed with can't be had: ${excerpt(why)}; check 'jwks', try again later`,
+  },
+  HOST_REFUSED: {
+    status: 403,
+    message: (host: string) =>
+      `this node is not called '${excerpt(host)}'; add the name to 'allowedHosts' if it is`,
+  },
   ORIGIN_REFUSED: {
     status: 403,
     message: (origin: string) =>
@@ -166,7 +176,7 @@ const table = {
     status: 400,
     message: (host: string) =>
       `listening on '${excerpt(host)}' without authentication would let in anyone who reaches it; ` +
-      "listen on 127.0.0.1, or set 'insecure' if the network is trusted",
+      "listen on 127.0.0.1, set 'tokenFile' or 'jwt', or 'insecure' if the network is trusted",
   },
   LISTEN_FAILED: {
     status: 500,

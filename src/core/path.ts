@@ -151,7 +151,8 @@ export function intersect(a: string, b: string): string | undefined {
 }
 
 /** True if every path that `inner` covers is covered by `outer`. */
-function covers(outer: string, inner: string): boolean {
+export function covers(outer: string, inner: string): boolean {
+  if (!isGlob(inner)) return matches(outer, inner)
   return outer === EVERYTHING || intersect(outer, inner) === inner
 }
 

@@ -28,10 +28,11 @@ export function linkUrl(address: string): string | undefined {
 }
 
 /** The address at which a node that listens on `host` and `port` is reached from its own machine. */
-export function serverUrl(host: string, port: number): string {
-  if (host === '0.0.0.0') return `http://127.0.0.1:${port}`
-  if (host === '::') return `http://[::1]:${port}`
-  return isIPv6(host) ? `http://[${host}]:${port}` : `http://${host}:${port}`
+export function serverUrl(host: string, port: number, secure: boolean): string {
+  const scheme = secure ? 'https' : 'http'
+  if (host === '0.0.0.0') return `${scheme}://127.0.0.1:${port}`
+  if (host === '::') return `${scheme}://[::1]:${port}`
+  return isIPv6(host) ? `${scheme}://[${host}]:${port}` : `${scheme}://${host}:${port}`
 }
 
 /**

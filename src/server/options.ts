@@ -1,13 +1,15 @@
-import { BlockList, isIP } from 'node:net'
 import { skerryError } from '../core/errors.ts'
 import { DEFAULT_MAX_CLOCK_DRIFT_MS } from '../core/hlc.ts'
 import { assertKey, EVERYTHING } from '../core/path.ts'
 import { linkUrl } from './address.ts'
+import { isLoopback } from './host.ts'
+import { isKeyFile, JWT_ALGORITHMS, type JwtOptions } from './jwt.ts'
 import type { Logger } from './log.ts'
+import type { TlsOptions } from './tls.ts'
 
 /** How to run a node. */
 export interface ServerOptions {
-  /** Address to listen on. Default `127.0.0.1`; any but loopback needs `insecure`. */
+  /** Address to listen on. Default `127.0.0.1`; any but loopback needs `tokenFile`, `jwt` or `insecure`. */
   readonly host?: string
   /** Port to listen on; 0 takes a free one. Default 8800. */
   readonly port?: number
@@ -27,6 +29,19 @@ export interface ServerOptions {
   readonly maxClockDriftMs?: number
   /** The largest body of a request, in bytes. Default 10,485,760. */
   readonly bodyLimitBytes?: number
+  /** File with tokens and what each may do, read again when it changes. Default none. */
+  readonly tokenFile?: string
+  /** How to check JSON Web Tokens. Default: none are taken. */
+  readonly jwt?: JwtOptions
+  /** File with the token to show to leader and peers; it needs the right `admin` there. Default none. */
+  readonly peerTokenFile?: string
+  /** Serves HTTPS with this certificate. Default: HTTP. */
+  readonly tls?: TlsOptions
+  /**
+   * Names besides those of loopback by which a node on loopback may be called, such as that of a proxy in
+   * front of it; `*` allows all. Default none.
+   */
+  readonly allowedHosts?: readonly string[]
   /** Allows `host` to be other than loopback without authentication. Default false. */
   readonly insecure?: boolean
   /**
@@ -40,12 +55,19 @@ export interface ServerOptions {
 
 /** Options checked and completed. */
 export interface ResolvedOptions extends Required<
-  Omit<ServerOptions, 'data' | 'memory' | 'id' | 'leader' | 'logger'>
+  Omit<
+    ServerOptions,
+    'data' | 'memory' | 'id' | 'leader' | 'tokenFile' | 'peerTokenFile' | 'jwt' | 'tls' | 'logger'
+  >
 > {
   /** Undefined: in memory. */
   readonly data: string | undefined
   readonly id: string | undefined
   readonly leader: string | undefined
+  readonly tokenFile: string | undefined
+  readonly peerTokenFile: string | undefined
+  readonly jwt: JwtOptions | undefined
+  readonly tls: TlsOptions | undefined
   readonly logger: Logger | undefined
 }
 
@@ -71,6 +93,11 @@ const checks: Record<keyof ServerOptions, Check> = {
   peers: (name, value) => checkTexts(name, value, (peer) => checkPeer(name, peer)),
   maxClockDriftMs: (name, value) => checkWhole(name, value, Number.MAX_SAFE_INTEGER),
   bodyLimitBytes: (name, value) => checkWhole(name, value, MAX_BODY_LIMIT_BYTES),
+  tokenFile: (name, value) => check(name, value, isText(value), 'use the path of a file'),
+  peerTokenFile: (name, value) => check(name, value, isText(value), 'use the path of a file'),
+  jwt: checkJwt,
+  tls: checkTls,
+  allowedHosts: (name, value) => checkTexts(name, value, () => undefined),
   insecure: checkFlag,
   allowedOrigins: (name, value) => checkTexts(name, value, (text) => checkOrigin(name, text)),
   logger: (name, value) =>
@@ -90,7 +117,8 @@ export function resolveOptions(options: ServerOptions): ResolvedOptions {
   if (memory && data !== undefined) {
     throw skerryError('OPTION_INVALID', 'memory', true, "'data' is set too; leave one of them out")
   }
-  if (!insecure && !isLoopback(host)) throw skerryError('HOST_INSECURE', host)
+  const authenticated = options.tokenFile !== undefined || options.jwt !== undefined
+  if (!insecure && !authenticated && !isLoopback(host)) throw skerryError('HOST_INSECURE', host)
   return Object.freeze({
     host,
     port: options.port ?? 8800,
@@ -101,20 +129,15 @@ export function resolveOptions(options: ServerOptions): ResolvedOptions {
     peers: Object.freeze([...(options.peers ?? [])]),
     maxClockDriftMs: options.maxClockDriftMs ?? DEFAULT_MAX_CLOCK_DRIFT_MS,
     bodyLimitBytes: options.bodyLimitBytes ?? DEFAULT_BODY_LIMIT_BYTES,
+    tokenFile: options.tokenFile,
+    peerTokenFile: options.peerTokenFile,
+    jwt: options.jwt && Object.freeze({ ...options.jwt }),
+    tls: options.tls && Object.freeze({ ...options.tls }),
+    allowedHosts: Object.freeze([...(options.allowedHosts ?? [])]),
     insecure,
     allowedOrigins: Object.freeze([...(options.allowedOrigins ?? [])]),
     logger: options.logger,
   })
-}
-
-const loopback = new BlockList()
-loopback.addSubnet('127.0.0.0', 8, 'ipv4')
-loopback.addAddress('::1', 'ipv6')
-
-function isLoopback(host: string): boolean {
-  const version = isIP(host)
-  if (version === 0) return host === 'localhost'
-  return loopback.check(host, version === 6 ? 'ipv6' : 'ipv4')
 }
 
 function isText(value: unknown): value is string {
@@ -148,4 +171,62 @@ function checkPeer(name: string, value: unknown): void {
 function checkOrigin(name: string, origin: string): void {
   const holds = origin === '*' || (URL.canParse(origin) && new URL(origin).origin === origin)
   check(name, origin, holds, 'use an origin such as https://app.example, or *')
+}
+
+/** Checks the members of an option that is an object: each by its own check, and no others. */
+function checkMembers(
+  name: string,
+  value: unknown,
+  members: Readonly<Record<string, { check: Check; required?: true }>>,
+): void {
+  const holds = typeof value === 'object' && value !== null && !Array.isArray(value)
+  check(name, value, holds, `use an object with ${Object.keys(members).join(', ')}`)
+  for (const member of Object.keys(value as object)) {
+    if (!Object.hasOwn(members, member)) throw skerryError('OPTION_UNKNOWN', `${name}.${member}`)
+  }
+  for (const [member, { check: checkMember, required }] of Object.entries(members)) {
+    const given = (value as Record<string, unknown>)[member]
+    if (given !== undefined || required) checkMember(`${name}.${member}`, given)
+  }
+}
+
+function checkText(name: string, value: unknown): void {
+  check(name, value, isText(value), 'use a text that is not empty')
+}
+
+function checkTls(name: string, value: unknown): void {
+  checkMembers(name, value, {
+    cert: { check: checkText, required: true },
+    key: { check: checkText, required: true },
+    ca: { check: checkText },
+    requestClientCertificate: { check: checkFlag },
+  })
+}
+
+function checkJwt(name: string, value: unknown): void {
+  checkMembers(name, value, {
+    jwks: { check: checkJwks, required: true },
+    issuer: { check: checkText, required: true },
+    audience: { check: checkText, required: true },
+    algorithms: {
+      check: (member, given) =>
+        checkTexts(member, given, (algorithm) => {
+          const known = JWT_ALGORITHMS.includes(algorithm)
+          check(member, algorithm, known, `use some of ${JWT_ALGORITHMS.join(' ')}`)
+        }),
+    },
+    rightsClaim: { check: checkText },
+  })
+}
+
+/** Who can forge the answer to a request for keys can sign tokens. */
+function checkJwks(name: string, value: unknown): void {
+  checkText(name, value)
+  const jwks = value as string
+  if (isKeyFile(jwks)) return
+  const url = URL.canParse(jwks) ? new URL(jwks) : undefined
+  const holds =
+    url?.protocol === 'https:' ||
+    (url !== undefined && isLoopback(url.hostname.replace(/^\[(.*)\]$/, '$1')))
+  check(name, value, holds, 'use the path of a file, or https:// (http:// on loopback only)')
 }

@@ -1,4 +1,5 @@
 import { fastify, type FastifyInstance } from 'fastify'
+import type { Server as HttpsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import type { Env } from '../core/env.ts'
 import { messageOf, skerryError, skerryErrorFrom } from '../core/errors.ts'
@@ -8,7 +9,6 @@ import { LocalStore } from '../store/local.ts'
 import { MemoryEngine } from '../store/memory.ts'
 import type { Store } from '../store/store.ts'
 import { Sync } from '../sync/sync.ts'
-import { authenticate, openAccess } from './access.ts'
 import { serverUrl } from './address.ts'
 import { SocketChannel } from './channel.ts'
 import { machineEnv } from './env.ts'
@@ -18,7 +18,7 @@ import { healthRoutes, type NodeStatus, storeStatus } from './health.ts'
 import { InFlight } from './inflight.ts'
 import { type Logger, silent } from './log.ts'
 import { type ResolvedOptions, resolveOptions, type ServerOptions } from './options.ts'
-import { OriginPolicy } from './origin.ts'
+import { Perimeter } from './perimeter.ts'
 import { METHODS, restRoutes } from './rest.ts'
 import { ClientSockets } from './socket.ts'
 import { socketTransport } from './transport.ts'
@@ -45,7 +45,7 @@ export class Server {
   readonly #options: ResolvedOptions
   readonly #env: Env
   readonly #logger: Logger
-  readonly #origins: OriginPolicy
+  readonly #perimeter: Perimeter
   readonly #sync: Sync
   readonly #upgrades: Upgrades
   readonly #inFlight = new InFlight()
@@ -54,19 +54,19 @@ export class Server {
   #closed: Promise<void> | undefined
 
   /** Use {@link createServer}. */
-  constructor(store: Store, options: ResolvedOptions, env: Env) {
+  constructor(store: Store, options: ResolvedOptions, env: Env, perimeter: Perimeter) {
     this.store = store
     this.state = new State({ store, env, maxDataCharacters: options.bodyLimitBytes })
     this.#options = options
     this.#env = env
     this.#logger = options.logger ?? silent
-    this.#origins = new OriginPolicy(options.allowedOrigins)
+    this.#perimeter = perimeter
     this.#startedMs = env.monotonicMs()
-    const { keys, leader, peers } = options
+    const { keys, leader, peers, peerTokenFile } = options
     this.#sync = new Sync({
       store,
       env,
-      transport: socketTransport,
+      transport: socketTransport(peerTokenFile),
       keys,
       peers,
       ...(leader !== undefined && { leader }),
@@ -78,10 +78,10 @@ export class Server {
         tellTime: (socket) => clients.tellTime(socket),
         subscribe: (...asked) => clients.subscribe(...asked),
       },
-      this.#origins,
-      openAccess,
+      perimeter,
     )
     this.app = this.#application()
+    perimeter.certificates?.follow(this.app.server as HttpsServer)
     this.app.server.on('upgrade', (request, stream, head) =>
       this.#upgrades.handle(request, stream, head),
     )
@@ -95,7 +95,8 @@ export class Server {
   /** Where the node is reached from its own machine; with port 0 only known once it listens. */
   get url(): string {
     const address = this.app.server.address() as AddressInfo | null
-    return serverUrl(this.#options.host, address?.port ?? this.#options.port)
+    const { host, port, tls } = this.#options
+    return serverUrl(host, address?.port ?? port, tls !== undefined)
   }
 
   /** How the node is: what `GET /_skerry/status` answers. */
@@ -148,6 +149,7 @@ export class Server {
     this.#upgrades.terminate()
     this.app.server.closeAllConnections()
     await closed
+    this.#perimeter.close()
     await this.store.close()
   }
 
@@ -168,7 +170,9 @@ export class Server {
 
   #application(): FastifyInstance {
     const { bodyLimitBytes } = this.#options
+    const { certificates } = this.#perimeter
     const app = fastify({
+      ...(certificates && { https: certificates.serverOptions }),
       bodyLimit: bodyLimitBytes,
       requestTimeout: REQUEST_TIMEOUT_MS,
       return503OnClosing: false,
@@ -189,10 +193,10 @@ export class Server {
       if (this.#phase === 'stopping' && url !== '/healthz' && url !== '/readyz') {
         throw skerryError('NOT_READY')
       }
-      if (!this.#origins.guard(request, reply)) done()
+      done()
     })
-    authenticate(app, openAccess)
-    frontRoute(app, this.store, openAccess)
+    this.#perimeter.guard(app)
+    frontRoute(app, this.store, this.#perimeter.authenticator)
     healthRoutes(app, () => this.status())
     void app.register(restRoutes(this.state))
     return app
@@ -216,7 +220,13 @@ export async function createServer(
   env: Env = machineEnv,
 ): Promise<Server> {
   const resolved = resolveOptions(options)
-  return new Server(await openStore(resolved, env), resolved, env)
+  const perimeter = await Perimeter.open(resolved, env)
+  try {
+    return new Server(await openStore(resolved, env), resolved, env, perimeter)
+  } catch (error) {
+    perimeter.close()
+    throw error
+  }
 }
 
 async function openStore(options: ResolvedOptions, env: Env): Promise<Store> {

@@ -3,11 +3,11 @@ import type { Duplex } from 'node:stream'
 import { WebSocketServer, type WebSocket } from 'ws'
 import { skerryError } from '../core/errors.ts'
 import { assertPattern, EVERYTHING, isReserved } from '../core/path.ts'
-import { assertMay, type Authenticator, BEARER_PROTOCOL, type Principal } from './access.ts'
+import { assertMay, BEARER_PROTOCOL, type Principal } from './access.ts'
 import { LINK_PATH, targetPath, targetQuery } from './address.ts'
 import { MAX_LINK_FRAME_BYTES } from './channel.ts'
 import { answerRaw, failureOf } from './failure.ts'
-import type { OriginPolicy } from './origin.ts'
+import type { Perimeter } from './perimeter.ts'
 import type { SubscriptionRequest } from './socket.ts'
 
 /** The most sockets that a node keeps open at once. */
@@ -38,8 +38,7 @@ interface Upgrade {
 /** Turns requests to upgrade into WebSockets, or refuses them, and closes them all in the end. */
 export class Upgrades {
   readonly #targets: UpgradeTargets
-  readonly #origins: OriginPolicy
-  readonly #authenticator: Authenticator
+  readonly #perimeter: Perimeter
   readonly #links = webSockets(MAX_LINK_FRAME_BYTES)
   readonly #clients = webSockets(MAX_CLIENT_MESSAGE_BYTES)
   readonly #open = new Set<WebSocket>()
@@ -47,10 +46,9 @@ export class Upgrades {
   #stopping = false
   #emptied: () => void = () => undefined
 
-  constructor(targets: UpgradeTargets, origins: OriginPolicy, authenticator: Authenticator) {
+  constructor(targets: UpgradeTargets, perimeter: Perimeter) {
     this.#targets = targets
-    this.#origins = origins
-    this.#authenticator = authenticator
+    this.#perimeter = perimeter
   }
 
   /** How many sockets are open. */
@@ -86,13 +84,9 @@ export class Upgrades {
     this.#assertServing()
     if (this.#open.size + this.#pending > MAX_SOCKETS)
       throw skerryError('SOCKETS_FULL', MAX_SOCKETS)
-    const { headers, url } = upgrade.request
-    const { origin, host } = headers
-    const pattern = targetPath(url!)
-    // Only browsers name an origin, and no page has any business with a link.
-    const permitted = pattern === LINK_PATH ? !origin : this.#origins.permits(origin, host)
-    if (!permitted) throw skerryError('ORIGIN_REFUSED', origin!)
-    const principal = await this.#authenticator.principalOf(headers)
+    const { request } = upgrade
+    const pattern = targetPath(request.url!)
+    const principal = await this.#perimeter.admit(request, pattern !== LINK_PATH)
     this.#assertServing()
     this.#route(upgrade, pattern, principal)
   }
@@ -108,9 +102,9 @@ export class Upgrades {
     } else if (pattern === '') {
       this.#accept(this.#clients, upgrade, (socket) => this.#targets.tellTime(socket, principal))
     } else {
+      assertMay(principal, 'read', pattern)
       assertPattern(pattern)
       if (isReserved(pattern)) throw skerryError('PATH_RESERVED', pattern)
-      assertMay(principal, 'read', pattern)
       const version = targetQuery(upgrade.request.url!).get('v') ?? undefined
       this.#accept(this.#clients, upgrade, (socket) =>
         this.#targets.subscribe(socket, upgrade.stream, { pattern, version, principal }),

@@ -57,6 +57,8 @@ describe('wrong options end with exit 2 and one line that names them', () => {
     ['a port that is no number', ['--port=http'], {}, /^SKERRY_OPTION_INVALID: .*--port/],
     ['a port too large', ['--port=65536'], {}, /^SKERRY_OPTION_INVALID: .*--port/],
     ['a flag without its value', ['--port'], {}, /^SKERRY_OPTION_INVALID: .*--port/],
+    ['a certificate without its key', ['--tls-cert=x'], {}, /^SKERRY_OPTION_INVALID: .*--tls-key/],
+    ['an issuer without keys', ['--jwt-issuer=x'], {}, /^SKERRY_OPTION_INVALID: .*--jwks/],
     ['an address that is none', ['--peer=http://'], {}, /^SKERRY_OPTION_INVALID: .*--peer/],
     ['a key that is no path', ['--key=a//b'], {}, /^SKERRY_OPTION_INVALID: .*key.*a\/\/b/],
     ['two kinds of storage', ['--memory', '--data=x'], {}, /^SKERRY_OPTION_INVALID: .*--memory/],

@@ -39,14 +39,14 @@ test('while a node stops, what is in flight is answered and what comes is not', 
   const socket = connect(Number(port), hostname)
   let answers = ''
   socket.setEncoding('utf8').on('data', (text: string) => (answers += text))
-  socket.write('GET /_mine/slow HTTP/1.1\r\nhost: x\r\n\r\n')
+  socket.write('GET /_mine/slow HTTP/1.1\r\nhost: localhost\r\n\r\n')
   await inside
 
   const closing = server.close()
   await expect(fetch(server.url)).rejects.toThrow()
   // The connection is still there, so a client may use it once more.
   const arrived = once(server.app.server, 'request')
-  socket.write('POST /a HTTP/1.1\r\nhost: x\r\ncontent-length: 1\r\n\r\n1')
+  socket.write('POST /a HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1\r\n\r\n1')
   await arrived
   release()
   await once(socket, 'close')

@@ -29,6 +29,8 @@ test('options are completed and frozen', () => {
   expect(resolveOptions({ memory: true, data: undefined }).data).toBeUndefined()
 })
 
+const JWT = { jwks: 'https://x', issuer: 'i', audience: 'a' }
+
 test.each([
   [{ prot: 1 }, 'SKERRY_OPTION_UNKNOWN', "'prot'"],
   [{ toString: 1 }, 'SKERRY_OPTION_UNKNOWN', "'toString'"],
@@ -46,6 +48,17 @@ test.each([
   [{ maxClockDriftMs: -1 }, 'SKERRY_OPTION_INVALID', "'maxClockDriftMs'"],
   [{ bodyLimitBytes: 1e12 }, 'SKERRY_OPTION_INVALID', "'bodyLimitBytes'"],
   [{ allowedOrigins: ['app.example'] }, 'SKERRY_OPTION_INVALID', "'allowedOrigins'"],
+  [{ allowedHosts: 'proxy' }, 'SKERRY_OPTION_INVALID', "'allowedHosts'"],
+  [{ tokenFile: '' }, 'SKERRY_OPTION_INVALID', "'tokenFile'"],
+  [{ tokenFile: '/no/such/file' }, 'SKERRY_OPTION_INVALID', "'tokenFile'"],
+  [{ jwt: 'https://x' }, 'SKERRY_OPTION_INVALID', "'jwt'"],
+  [{ jwt: { ...JWT, jwks: 'http://x/keys' } }, 'SKERRY_OPTION_INVALID', "'jwt.jwks'"],
+  [{ jwt: { ...JWT, jwks: '/no/such/file' } }, 'SKERRY_OPTION_INVALID', "'jwt.jwks'"],
+  [{ jwt: { ...JWT, algorithms: ['HS256'] } }, 'SKERRY_OPTION_INVALID', "'jwt.algorithms'"],
+  [{ jwt: { ...JWT, secret: 'x' } }, 'SKERRY_OPTION_UNKNOWN', "'jwt.secret'"],
+  [{ jwt: { jwks: 'https://x' } }, 'SKERRY_OPTION_INVALID', "'jwt.issuer'"],
+  [{ tls: { cert: 'x' } }, 'SKERRY_OPTION_INVALID', "'tls.key'"],
+  [{ tls: { cert: '/no/such/file', key: 'x' } }, 'SKERRY_OPTION_INVALID', "'tls'"],
   [{ logger: 'stderr' }, 'SKERRY_OPTION_INVALID', "'logger'"],
   [{ host: '0.0.0.0' }, 'SKERRY_HOST_INSECURE', "'0.0.0.0'"],
   [{ host: '192.168.0.1' }, 'SKERRY_HOST_INSECURE', "'192.168.0.1'"],

@@ -163,7 +163,7 @@ test('the content type does not matter, unless it is malformed', async () => {
   }
   const untyped = await raw(
     url,
-    'POST /b HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 1\r\n\r\n7',
+    'POST /b HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: 1\r\n\r\n7',
   )
   expect(untyped).toContain('{"index":"b"}')
   const malformed = await post(`${url}/a`, '1', { 'content-type': '/' })
@@ -173,12 +173,15 @@ test('the content type does not matter, unless it is malformed', async () => {
 test('a body over the limit is refused, announced or not', async () => {
   const { url, store } = await runningNode({ bodyLimitBytes: 100 })
   expect((await post(`${url}/a`, `"${'x'.repeat(98)}"`)).status).toBe(200)
-  const announced = await raw(url, 'POST /b HTTP/1.1\r\nhost: x\r\ncontent-length: 101\r\n\r\n')
+  const announced = await raw(
+    url,
+    'POST /b HTTP/1.1\r\nhost: localhost\r\ncontent-length: 101\r\n\r\n',
+  )
   expect(announced).toMatch(/^HTTP\/1.1 413 [^]*"SKERRY_BODY_TOO_LARGE"/)
   const chunk = `65\r\n"${'x'.repeat(99)}"\r\n0\r\n\r\n`
   const streamed = await raw(
     url,
-    `POST /b HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n${chunk}`,
+    `POST /b HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\n${chunk}`,
   )
   expect(streamed).toMatch(/^HTTP\/1.1 413 [^]*"SKERRY_BODY_TOO_LARGE"/)
   expect(store.seq).toBe(1)
@@ -187,9 +190,30 @@ test('a body over the limit is refused, announced or not', async () => {
 test('what is not HTTP is answered and cut off', async () => {
   const { url } = await runningNode()
   expect(await raw(url, 'nonsense\r\n\r\n')).toMatch(/^HTTP\/1.1 400 [^]*"SKERRY_REQUEST_INVALID"/)
-  const long = `GET / HTTP/1.1\r\nhost: x\r\na: ${'x'.repeat(20_000)}\r\n\r\n`
+  const long = `GET / HTTP/1.1\r\nhost: localhost\r\na: ${'x'.repeat(20_000)}\r\n\r\n`
   expect(await raw(url, long)).toMatch(/^HTTP\/1.1 431 [^]*"SKERRY_HEADERS_TOO_LARGE"/)
   expect((await fetch(`${url}/healthz`)).status).toBe(200)
+})
+
+test.each([
+  ['localhost:1', 200],
+  ['LOCALHOST', 200],
+  ['127.0.0.1', 200],
+  ['127.3.2.1:8800', 200],
+  ['[::1]:8800', 200],
+  ['app.localhost', 200],
+  ['proxy.example:443', 200],
+  ['evil.example', 403],
+  ['127.0.0.1.evil.example', 403],
+  ['localhost.evil.example:8800', 403],
+  ['169.254.1.1', 403],
+  ['x', 403],
+])('a node on loopback that is called %s answers %i (DNS rebinding)', async (host, status) => {
+  const { url } = await runningNode({ allowedHosts: ['proxy.example'] })
+  const get = `GET /a/* HTTP/1.1\r\nhost: ${host}\r\nconnection: close\r\n\r\n`
+  const answer = await raw(url, get)
+  expect(answer.slice(0, 12)).toBe(`HTTP/1.1 ${status}`)
+  if (status === 403) expect(answer).toContain('SKERRY_HOST_REFUSED')
 })
 
 test('only permitted pages may write', async () => {

@@ -175,7 +175,7 @@ test.each([
   const socket = connect(Number(port), hostname)
   let answer = ''
   socket.setEncoding('utf8').on('data', (text: string) => (answer += text))
-  socket.write(`GET /a HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n${headers}\r\n`)
+  socket.write(`GET /a HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\n${headers}\r\n`)
   await once(socket, 'close')
   expect(answer).toMatch(/^HTTP\/1.1 400 [^]*"SKERRY_UPGRADE_INVALID"/)
 })
