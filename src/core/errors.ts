@@ -31,6 +31,29 @@ const table = {
     message: (limit: number) =>
       `the data would be larger than ${limit} characters; write less, or split it over several paths`,
   },
+  PRECONDITION_FAILED: {
+    status: 412,
+    message: (path: string, version: string | undefined) =>
+      `'${excerpt(path)}' ${version === undefined ? 'is not there' : `is there as "${version}"`}; ` +
+      'read it again and decide anew',
+  },
+  CONDITION_INVALID: {
+    status: 400,
+    message: (why: string) => `the condition can't be used: ${excerpt(why)}`,
+  },
+  RANGE_INVALID: {
+    status: 400,
+    message: (name: string, value: unknown, why: string) =>
+      `'${name}' of a list can't be ${excerpt(String(value))}: ${why}`,
+  },
+  BATCH_INVALID: {
+    status: 400,
+    message: (why: string) => `the batch can't be understood: ${excerpt(why)}`,
+  },
+  BATCH_TOO_LARGE: {
+    status: 413,
+    message: (limit: number) => `a batch takes at most ${limit} writes; send several`,
+  },
   CODEC_INVALID: {
     status: 400,
     message: (why: string) => `the bytes can't be decoded: ${why}`,

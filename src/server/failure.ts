@@ -3,14 +3,20 @@ import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { STATUS_CODES } from 'node:http'
 import { SkerryError, skerryError, skerryErrorFrom } from '../core/errors.ts'
+import { BatchError } from '../state/batch.ts'
 import type { Logger } from './log.ts'
 
 /** What a 401 asks for. */
 const CHALLENGE = 'Bearer realm="skerry"'
 
 /** The body of every answer that is an error. */
-export function failureJson({ code, message }: SkerryError): string {
-  return JSON.stringify({ code, message })
+export function failureJson(failure: SkerryError): string {
+  const { code, message } = failure
+  return JSON.stringify({
+    code,
+    message,
+    ...(failure instanceof BatchError && { item: failure.item }),
+  })
 }
 
 /** Turns what a route or Fastify threw into the error that the client is told. */

@@ -1,16 +1,18 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { isUtf8 } from 'node:buffer'
-import { entryJson } from '../core/entry.ts'
+import { type Entry, entryJson } from '../core/entry.ts'
 import { skerryError } from '../core/errors.ts'
 import { isGlob, lastSegment } from '../core/path.ts'
-import type { PatchForm, State } from '../state/state.ts'
+import type { State } from '../state/state.ts'
+import type { PatchForm } from '../state/writing.ts'
 import { assertMay } from './access.ts'
-import { targetPath } from './address.ts'
+import { targetPath, targetQuery } from './address.ts'
+import { batchRoute } from './batch.ts'
+import { bodyText, JSON_TYPE } from './body.ts'
+import { conditionOf, etagOf } from './conditions.ts'
+import { rangeOf } from './query.ts'
 
 /** The methods of a path or glob. */
 export const METHODS = 'GET, HEAD, POST, PATCH, DELETE'
-
-const JSON_TYPE = 'application/json; charset=utf-8'
 
 /**
  * The routes of paths and globs. Answers are put together as text from the entries' own JSON, which is never
@@ -25,19 +27,28 @@ export function restRoutes(state: State) {
     app.post('/*', (request, reply) => write(state, request, reply))
     app.patch('/*', (request, reply) => patch(state, request, reply))
     app.delete('/*', (request, reply) => remove(state, request, reply))
+    batchRoute(app, state)
   }
 }
 
-async function read(state: State, request: FastifyRequest, reply: FastifyReply): Promise<string> {
+async function read(
+  state: State,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<string | FastifyReply> {
   const path = targetPath(request.raw.url!)
   assertMay(request.principal, 'read', path)
   void reply.header('content-type', JSON_TYPE)
   if (isGlob(path)) {
-    const entries = await state.list(path)
+    const entries = await state.list(path, rangeOf(targetQuery(request.raw.url!)))
     return `[${entries.map(entryJson).join(',')}]`
   }
   const entry = await state.get(path)
   if (entry === undefined) throw skerryError('NOT_FOUND', path)
+  void reply.header('etag', etagOf(state.versionOf(entry)))
+  const { ifNoneMatch } = conditionOf(request.headers)
+  if (ifNoneMatch !== undefined && state.isVersion(entry, ifNoneMatch))
+    return reply.code(304).send()
   return entryJson(entry)
 }
 
@@ -45,9 +56,12 @@ async function write(state: State, request: FastifyRequest, reply: FastifyReply)
   const path = targetPath(request.raw.url!)
   assertMay(request.principal, 'write', path)
   const data = bodyText(request.body as Buffer | undefined)
-  const entry = isGlob(path) ? await state.push(path, data) : await state.set(path, data)
-  void reply.header('content-type', JSON_TYPE)
-  return `{"index":"${lastSegment(entry.path)}"}`
+  const condition = conditionOf(request.headers)
+  if (!isGlob(path)) return written(state, reply, await state.set(path, data, condition))
+  if (condition.ifMatch !== undefined) {
+    throw skerryError('CONDITION_INVALID', 'a push makes a new entry; leave If-Match out')
+  }
+  return written(state, reply, await state.push(path, data))
 }
 
 /** How a PATCH is to be read, by its content type; merging is the way of every other one. */
@@ -60,9 +74,14 @@ async function patch(state: State, request: FastifyRequest, reply: FastifyReply)
   const path = targetPath(request.raw.url!)
   assertMay(request.principal, 'write', path)
   const [type = ''] = (request.headers['content-type'] ?? '').split(';')
+  const form = FORMS[type.trim().toLowerCase()] ?? 'merge'
   const body = bodyText(request.body as Buffer | undefined)
-  const entry = await state.patch(path, body, FORMS[type.trim().toLowerCase()] ?? 'merge')
-  void reply.header('content-type', JSON_TYPE)
+  const options = { form, ...conditionOf(request.headers) }
+  return written(state, reply, await state.patch(path, body, options))
+}
+
+function written(state: State, reply: FastifyReply, entry: Entry): string {
+  void reply.header('content-type', JSON_TYPE).header('etag', etagOf(state.versionOf(entry)))
   return `{"index":"${lastSegment(entry.path)}"}`
 }
 
@@ -73,14 +92,7 @@ async function remove(
 ): Promise<FastifyReply> {
   const path = targetPath(request.raw.url!)
   assertMay(request.principal, 'delete', path)
-  const deleted = await state.delete(path)
+  const deleted = await state.delete(path, conditionOf(request.headers))
   if (deleted === 0 && !isGlob(path)) throw skerryError('NOT_FOUND', path)
   return reply.code(204).send()
-}
-
-/** The body as text, exactly: bytes that are not UTF-8 would be replaced in silence otherwise. */
-function bodyText(body: Buffer | undefined): string {
-  if (body === undefined) throw skerryError('JSON_INVALID', 'it is empty')
-  if (!isUtf8(body)) throw skerryError('JSON_INVALID', 'it is not UTF-8')
-  return body.toString('utf8')
 }

@@ -1,14 +1,20 @@
 import type { Entry } from '../core/entry.ts'
 import type { Env } from '../core/env.ts'
 import { skerryError } from '../core/errors.ts'
-import { assertJson } from '../core/json.ts'
-import { assertPattern, assertWritable, isGlob, MAX_PATH_LENGTH } from '../core/path.ts'
-import type { Decide, Store, Write } from '../store/store.ts'
+import { assertPattern, isGlob } from '../core/path.ts'
+import type { Store, Write } from '../store/store.ts'
+import { itemWrites, MAX_BATCH_WRITES, ofItem } from './batch.ts'
 import { Live } from './live.ts'
-import { applyMergePatch, mergeData } from './merge.ts'
-import { applyOperations } from './operations.ts'
+import { assertRange, type Range, Selection } from './range.ts'
 import type { Subscriber, Subscription } from './subscription.ts'
-import { newestFirst } from './timeline.ts'
+import { type Condition, Versions } from './version.ts'
+import {
+  type PatchForm,
+  type Plan,
+  Planner,
+  type WriteRequest,
+  type WriteResult,
+} from './writing.ts'
 
 /** The most characters of one entry's data, by default. */
 const DEFAULT_MAX_DATA_CHARACTERS = 10 * 1024 * 1024
@@ -21,11 +27,11 @@ export interface StateOptions {
   readonly maxDataCharacters?: number
 }
 
-/**
- * How a patch is to be read: `merge`, members into members, nothing removed; `merge-patch`, RFC 7396;
- * `json-patch`, RFC 6902.
- */
-export type PatchForm = 'merge' | 'merge-patch' | 'json-patch'
+/** How to patch. */
+export interface PatchOptions extends Condition {
+  /** How the patch is to be read. Default `merge`. */
+  readonly form?: PatchForm
+}
 
 /**
  * JSON state by path: what REST and the sockets serve, for use in the same process.
@@ -41,21 +47,30 @@ export type PatchForm = 'merge' | 'merge-patch' | 'json-patch'
  */
 export class State {
   readonly #store: Store
-  readonly #env: Env
   readonly #live: Live
-  readonly #maxDataCharacters: number
-  #suffix = { epoch: '', digits: '' }
+  readonly #versions: Versions
+  readonly #planner: Planner
 
-  constructor({ store, env, maxDataCharacters }: StateOptions) {
+  constructor({ store, env, maxDataCharacters = DEFAULT_MAX_DATA_CHARACTERS }: StateOptions) {
     this.#store = store
-    this.#env = env
-    this.#maxDataCharacters = maxDataCharacters ?? DEFAULT_MAX_DATA_CHARACTERS
+    this.#versions = new Versions(env.hash)
+    this.#planner = new Planner({ store, env, versions: this.#versions, maxDataCharacters })
     this.#live = new Live(store, env)
   }
 
   /** How many paths and globs are watched. */
   get watched(): number {
     return this.#live.size
+  }
+
+  /** The version of an entry: the same digits on every node that holds the same. */
+  versionOf(entry: Entry): string {
+    return this.#versions.of(entry)
+  }
+
+  /** True if the entry is there, in one of the versions; `*` stands for any. */
+  isVersion(entry: Entry, versions: string | readonly string[]): boolean {
+    return this.#versions.names(versions, entry)
   }
 
   /**
@@ -69,24 +84,30 @@ export class State {
   }
 
   /**
-   * The entries that `glob` matches, newest created first, ties by path.
-   * @throws SKERRY_PATH_INVALID
+   * The entries that `glob` matches, newest created first, ties by path; or some of them. With a limit, no more
+   * than about twice as many are held in memory at any time.
+   * @throws SKERRY_PATH_INVALID, SKERRY_RANGE_INVALID
+   * @example
+   * await state.list('log/*', { limit: 100, from: 1767602580000000000n })
    */
-  async list(glob: string): Promise<Entry[]> {
+  async list(glob: string, range: Range = {}): Promise<Entry[]> {
     assertPattern(glob)
-    const { entries } = await this.#store.list(glob)
-    return entries.sort(newestFirst)
+    assertRange(range)
+    const selection = new Selection(range)
+    await this.#store.visit(glob, (entry) => selection.add(entry))
+    return selection.take()
   }
 
   /**
    * Creates or overwrites the entry at `path` with the JSON text `data`.
    * @returns the entry as written
-   * @throws SKERRY_PATH_INVALID, SKERRY_PATH_RESERVED, SKERRY_JSON_INVALID, SKERRY_WRITE_FAILED
+   * @throws SKERRY_PATH_INVALID, SKERRY_PATH_RESERVED, SKERRY_JSON_INVALID, SKERRY_DATA_TOO_LARGE
+   * @throws SKERRY_PRECONDITION_FAILED, SKERRY_WRITE_FAILED
+   * @example
+   * await state.set('users/42', '{}', { ifNoneMatch: '*' }) // only if nothing is there yet
    */
-  async set(path: string, data: string): Promise<Entry> {
-    assertSingle(path, 'a glob names many; push to it')
-    this.#assertData(data)
-    return this.#write(path, () => data)
+  async set(path: string, data: string, condition: Condition = {}): Promise<Entry> {
+    return this.#entry({ ...condition, op: 'set', path, data })
   }
 
   /**
@@ -94,21 +115,10 @@ export class State {
    * are letters and digits, sort by time of creation, and are unique across nodes.
    * @param glob ends in `*`, such as `users/*`
    * @returns the entry as written
-   * @throws SKERRY_PATH_INVALID, SKERRY_PATH_RESERVED, SKERRY_JSON_INVALID, SKERRY_WRITE_FAILED
+   * @throws SKERRY_PATH_INVALID, SKERRY_PATH_RESERVED, SKERRY_JSON_INVALID, SKERRY_DATA_TOO_LARGE, SKERRY_WRITE_FAILED
    */
   async push(glob: string, data: string): Promise<Entry> {
-    assertWritable(glob)
-    if (!isGlob(glob)) throw skerryError('PATH_INVALID', glob, 'a push goes to a glob like users/*')
-    this.#assertData(data)
-    const base = glob.slice(0, -1)
-    if (base.length + INDEX_LENGTH > MAX_PATH_LENGTH) {
-      throw skerryError('PATH_INVALID', glob, 'no index fits behind it; use a shorter glob')
-    }
-    const suffix = this.#indexSuffix()
-    return this.#write(
-      (stamp) => base + stamp.toString(16).padStart(16, '0') + suffix,
-      () => data,
-    )
+    return this.#entry({ op: 'push', path: glob, data })
   }
 
   /**
@@ -117,31 +127,54 @@ export class State {
    * @param patch JSON text
    * @returns the entry as written
    * @throws SKERRY_NOT_FOUND, SKERRY_PATCH_INVALID, SKERRY_PATCH_TEST_FAILED, SKERRY_DATA_TOO_LARGE
-   * @throws SKERRY_PATH_INVALID, SKERRY_PATH_RESERVED, SKERRY_JSON_INVALID, SKERRY_WRITE_FAILED
+   * @throws SKERRY_PATH_INVALID, SKERRY_PATH_RESERVED, SKERRY_JSON_INVALID, SKERRY_PRECONDITION_FAILED, SKERRY_WRITE_FAILED
    * @example
    * await state.patch('users/42', '{"name":"Ada"}')
-   * await state.patch('users/42', '[{"op":"remove","path":"/phone"}]', 'json-patch')
+   * await state.patch('users/42', '[{"op":"remove","path":"/phone"}]', { form: 'json-patch' })
    */
-  async patch(path: string, patch: string, form: PatchForm = 'merge'): Promise<Entry> {
-    assertSingle(path, 'a glob names many; patch one by one')
-    assertData(patch)
-    return this.#write(path, (held) => {
-      if (held === undefined) throw skerryError('NOT_FOUND', path)
-      return this.#patched(held.data!, patch, form)
-    })
+  async patch(path: string, patch: string, options: PatchOptions = {}): Promise<Entry> {
+    return this.#entry({ ...options, op: 'patch', path, data: patch })
   }
 
   /**
    * Deletes the entry at a path, or all that a glob matches in one atomic step. An entry created while
    * the delete is under way may stay.
+   * @param condition for a path, not for a glob
    * @returns how many were deleted
-   * @throws SKERRY_PATH_INVALID, SKERRY_PATH_RESERVED, SKERRY_WRITE_FAILED
+   * @throws SKERRY_PATH_INVALID, SKERRY_PATH_RESERVED, SKERRY_CONDITION_INVALID, SKERRY_PRECONDITION_FAILED, SKERRY_WRITE_FAILED
    */
-  async delete(pattern: string): Promise<number> {
-    assertWritable(pattern)
-    const paths = isGlob(pattern) ? await this.#paths(pattern) : [pattern]
-    const written = await this.#store.write(paths.map((path) => ({ path, decide: () => null })))
-    return written.filter(({ changed }) => changed).length
+  async delete(pattern: string, condition: Condition = {}): Promise<number> {
+    const result = await this.#write({ ...condition, op: 'delete', path: pattern })
+    return 'deleted' in result ? result.deleted : 0
+  }
+
+  /**
+   * Does several writes in one atomic step on this node: all of them, or none if one is refused. Each sees what
+   * those before it did; a delete by glob takes what was there when the batch began.
+   * @param requests at most 1,000
+   * @returns what came of each, in order
+   * @throws BatchError, with the code of what a write was refused for, and which one in `item`
+   * @throws SKERRY_BATCH_TOO_LARGE, SKERRY_WRITE_FAILED
+   * @example
+   * await state.batch([
+   *   { op: 'patch', path: 'stock/7', data: '{"left":3}', ifMatch: version },
+   *   { op: 'push', path: 'orders/*', data: '{"item":7}' },
+   * ])
+   */
+  async batch(requests: readonly WriteRequest[]): Promise<WriteResult[]> {
+    if (requests.length > MAX_BATCH_WRITES) throw skerryError('BATCH_TOO_LARGE', MAX_BATCH_WRITES)
+    const plans: Plan[] = []
+    const writes: Write[] = []
+    for (const [item, request] of requests.entries()) {
+      const plan = await this.#planner.plan(request).catch((error: unknown) => {
+        throw ofItem(item, error)
+      })
+      plans.push(plan)
+      writes.push(...itemWrites(item, plan.writes))
+    }
+    const written = await this.#store.write(writes)
+    let at = 0
+    return plans.map((plan) => plan.result(written.slice(at, (at += plan.writes.length))))
   }
 
   /**
@@ -167,64 +200,13 @@ export class State {
     this.#live.close()
   }
 
-  async #paths(glob: string): Promise<string[]> {
-    const { entries } = await this.#store.list(glob)
-    return entries.map(({ path }) => path)
+  async #entry(request: WriteRequest): Promise<Entry> {
+    const result = await this.#write(request)
+    return (result as { entry: Entry }).entry
   }
 
-  async #write(path: Write['path'], decide: Decide): Promise<Entry> {
-    const [written] = await this.#store.write([{ path, decide }])
-    return written!.entry!
-  }
-
-  #patched(data: string, patch: string, form: PatchForm): string {
-    const patched = patches[form](data, patch, this.#maxDataCharacters)
-    this.#assertSize(patched)
-    return patched
-  }
-
-  #assertData(data: string): void {
-    assertData(data)
-    this.#assertSize(data)
-  }
-
-  #assertSize(data: string): void {
-    const max = this.#maxDataCharacters
-    if (data.length > max) throw skerryError('DATA_TOO_LARGE', max)
-  }
-
-  /** Eight digits that tell this store's indexes from those of every other node and epoch. */
-  #indexSuffix(): string {
-    const { nodeId, epoch } = this.#store
-    if (this.#suffix.epoch !== epoch) {
-      this.#suffix = { epoch, digits: this.#env.hash(`${nodeId}\n${epoch}`).slice(0, 8) }
-    }
-    return this.#suffix.digits
-  }
-}
-
-const patches: Record<PatchForm, (data: string, patch: string, max: number) => string> = {
-  merge: mergeData,
-  'merge-patch': (data, patch) => applyMergePatch(data, patch),
-  'json-patch': applyOperations,
-}
-
-/** Checks a path that names one entry to write to. */
-function assertSingle(path: string, whyNoGlob: string): void {
-  assertWritable(path)
-  if (isGlob(path)) throw skerryError('PATH_INVALID', path, whyNoGlob)
-}
-
-/** Characters of a fresh index: 16 of the stamp, 8 of the store. */
-const INDEX_LENGTH = 24
-
-const SURROGATE = /[\ud800-\udfff]/
-const LONE_SURROGATE = /\p{Surrogate}/u
-
-/** Data must be JSON that survives being encoded as UTF-8. */
-function assertData(data: string): void {
-  assertJson(data)
-  if (SURROGATE.test(data) && LONE_SURROGATE.test(data)) {
-    throw skerryError('JSON_INVALID', 'it holds half of a surrogate pair; escape it as \\ud8…')
+  async #write(request: WriteRequest): Promise<WriteResult> {
+    const plan = await this.#planner.plan(request)
+    return plan.result(await this.#store.write(plan.writes))
   }
 }
