@@ -61,7 +61,7 @@ function registryOf(given: ClusterOptions['registry'], prefix: string, name: str
   if ('directory' in given) {
     const { directory } = given
     const openStore = async () => LocalStore.open(await openLevelEngine(directory), machineEnv)
-    return new EmbeddedRegistry(machineEnv, openStore)
+    return new EmbeddedRegistry(machineEnv, { openStore })
   }
   return 'commit' in given ? given : new RedisRegistry(given, prefix, name)
 }

@@ -27,13 +27,24 @@ const WRITES_MAX = 500
 /** Epochs set aside in one write, so that none is used twice even if the clock goes back. */
 const EPOCHS_RESERVED = 3_600_000
 
+/** How a registry in this process is used. */
+export interface EmbeddedOptions {
+  /** Opens the store to keep it all in; without one it ends with the process. */
+  readonly openStore?: (() => Promise<Store>) | undefined
+  /**
+   * Other processes take part, by way of this one. Their workers may hold rights from before a
+   * restart of this process, so nothing is granted until a lease has passed. Default false.
+   */
+  readonly shared?: boolean
+}
+
 /**
- * A registry inside this process: no other server is needed, and no other process takes part. With a
- * store it outlives the process; what a verb changed is durable when it resolves.
+ * A registry inside this process: no other server is needed. With a store it outlives the process;
+ * what a verb changed is durable when it resolves.
  */
 export class EmbeddedRegistry implements Registry {
   readonly #newLedger: (state?: LedgerState) => Ledger
-  readonly #openStore: (() => Promise<Store>) | undefined
+  readonly #options: EmbeddedOptions
   readonly #listeners = new Set<(notice: Notice) => void>()
   readonly #faults: Error[] = []
   #ledger: Ledger
@@ -42,18 +53,19 @@ export class EmbeddedRegistry implements Registry {
   /** Changes one after the other: what one decides on is durable before the next looks at it. */
   #turn: Promise<unknown> = Promise.resolve()
 
-  /** @param openStore opens the store to keep it all in; without one it ends with the process. */
-  constructor(env: Env, openStore?: () => Promise<Store>) {
+  constructor(env: Env, options: EmbeddedOptions = {}) {
     const nowMs = (): number => Number(env.now() / NS_PER_MS)
-    // All workers live in this process: none can hold anything from an earlier run.
-    this.#newLedger = (state) => new Ledger(randomId(env), nowMs, false, state)
+    // Where all workers live in this process, none can hold anything from an earlier run.
+    const { shared = false } = options
+    this.#newLedger = (state) => new Ledger(randomId(env), nowMs, shared, state)
     this.#ledger = this.#newLedger()
-    this.#openStore = openStore
+    this.#options = options
   }
 
   async open(slots: number): Promise<void> {
-    if (this.#openStore && this.#store === undefined) {
-      this.#store = await this.#openStore()
+    const { openStore } = this.#options
+    if (openStore && this.#store === undefined) {
+      this.#store = await openStore()
       this.#ledger = this.#newLedger(await this.#load(this.#store))
     }
     this.#ledger.agreeOnSlots(slots)
@@ -93,8 +105,21 @@ export class EmbeddedRegistry implements Registry {
     })
   }
 
-  async restore(): Promise<void> {
-    // Never recovering: what this process knows is what there is.
+  /** Only what is kept in memory, by a process that others take part in, can have been lost. */
+  async restore(snapshot: Snapshot): Promise<void> {
+    await this.#inTurn(async () => {
+      const before = this.#ledger.state
+      const known = { version: before.version, ids: [...before.members.keys()] }
+      this.#ledger.restore(snapshot)
+      const { version, tableVersion, owners, members } = this.#ledger.state
+      if (version === known.version) return
+      const gone = known.ids.filter((id) => !members.has(id))
+      await this.#save([
+        ...gone.map((id) => set(memberPath(id), undefined)),
+        ...[...members.values()].map((member) => set(memberPath(member.id), member)),
+        set(TABLE, this.#tableRecord(version, tableVersion, owners)),
+      ])
+    })
   }
 
   async addKeys(keys: ReadonlyMap<number, readonly string[]>): Promise<number> {

@@ -266,6 +266,16 @@ const table = {
     message: (id: string, why: string) =>
       `the row of member '${excerpt(id)}' can't be read: ${why}; it is left alone, join it again`,
   },
+  REGISTRY_ELSEWHERE: {
+    status: 409,
+    message: (place: string) =>
+      `this node keeps no registry for others; ask where it is kept: ${excerpt(place)}`,
+  },
+  CLUSTER_JOINING: {
+    status: 503,
+    message: (reason: string) =>
+      `this node has not joined its cluster yet, it goes on trying: ${excerpt(reason)}`,
+  },
   EVENTS_OVERRUN: {
     status: 503,
     message: (limit: number) =>

@@ -20,7 +20,7 @@ registrySuite('embedded, in memory', async () => ({
 registrySuite('embedded, on a store', async () => {
   const directory = mkdtempSync(join(scratch, 'suite-'))
   const openStore = async () => LocalStore.open(await openLevelEngine(directory), machineEnv)
-  return { registry: new EmbeddedRegistry(machineEnv, openStore), other: undefined }
+  return { registry: new EmbeddedRegistry(machineEnv, { openStore }), other: undefined }
 })
 
 test('on a disk, members, owners, keys and epochs outlive the process', async () => {

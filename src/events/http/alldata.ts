@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net'
 import { skerryError } from '../../core/errors.ts'
 import type { Answer } from '../storage.ts'
-import { exchange } from './exchange.ts'
+import { exchange } from '../../cluster/http/exchange.ts'
 
 // alldata's own protocol, as its peer client and its two servers speak it: POST to any path, 201
 // for success, 405 for another method, 400 for what is not JSON, 500 for a refusal.

@@ -3,7 +3,7 @@ import { skerryError } from '../../core/errors.ts'
 import type { Peer } from '../peers.ts'
 import type { ReplicaPage, ReplicaRange, ReplicaRow } from '../storage.ts'
 import type { PeerTransport, Replica } from '../transport.ts'
-import { exchange, type Reply } from './exchange.ts'
+import { exchange, type Reply, type SignedRequest } from '../../cluster/http/exchange.ts'
 
 /** How a transport reaches its peers: each carries `url`, the base address of its node. */
 export interface HttpTransportOptions {
@@ -11,13 +11,6 @@ export interface HttpTransportOptions {
   readonly timeoutMs?: number | undefined
   /** Headers for a request, for instance its signature. */
   readonly headers?: ((request: SignedRequest) => Readonly<Record<string, string>>) | undefined
-}
-
-/** What a signature covers. */
-export interface SignedRequest {
-  readonly method: string
-  readonly path: string
-  readonly body: string
 }
 
 /** Replicas that one request carries at most, and their characters. */

@@ -1,7 +1,7 @@
 import { request, type Agent } from 'node:http'
 import { skerryError } from '../../core/errors.ts'
 
-/** One HTTP request of a peer. */
+/** One HTTP request to another node. */
 export interface Exchange {
   readonly url: URL
   readonly method: string
@@ -12,6 +12,13 @@ export interface Exchange {
   readonly timeoutMs: number
   /** Most bytes of an answer; more end the exchange with an error. */
   readonly maxBytes: number
+}
+
+/** What a signature covers. */
+export interface SignedRequest {
+  readonly method: string
+  readonly path: string
+  readonly body: string
 }
 
 /** What came back. */

@@ -1,0 +1,182 @@
+import { Cluster } from '../../cluster/cluster.ts'
+import type { EmbeddedRegistry } from '../../cluster/embedded.ts'
+import type { ClusterEvent } from '../../cluster/event.ts'
+import { HttpProber } from '../../cluster/http.ts'
+import type { Member } from '../../cluster/member.ts'
+import type { Registry } from '../../cluster/registry.ts'
+import type { ClusterStatus } from '../../cluster/status.ts'
+import type { CancelTimer, Env } from '../../core/env.ts'
+import { messageOf, skerryError } from '../../core/errors.ts'
+import type { Logger } from '../log.ts'
+import { addressOf, type ResolvedServerCluster } from './options.ts'
+import { distantRegistry, ownRegistry } from './registries.ts'
+
+/** What a membership works with. */
+export interface MembershipParts {
+  readonly env: Env
+  readonly logger: Logger
+  readonly options: ResolvedServerCluster
+  /** Where the node's own registry is kept; undefined: in memory. */
+  readonly directory: string | undefined
+  /** Called once the node has joined, with the cluster. */
+  readonly joined: (cluster: Cluster) => void
+}
+
+/** How a node stands in its cluster. */
+export interface MembershipStatus extends Partial<ClusterStatus> {
+  readonly name: string
+  /** Where the registry is: `own`, or its address without a password. */
+  readonly registry: string
+  /** `joining`: it could not reach the registry yet, and goes on trying. */
+  readonly state: 'joining' | 'joined' | 'left'
+  /** Why it could not join, or what went wrong last. */
+  readonly lastError?: string
+}
+
+/** Between two attempts to join. */
+const RETRY_MIN_MS = 250
+const RETRY_MAX_MS = 10_000
+
+/** The heartbeat asks whether a node serves, not only whether it lives: 503 takes it out of the ring. */
+const HEARTBEAT_PATH = '/readyz'
+
+/**
+ * A node's part in a cluster. It joins by itself under its own id, and goes on trying while the
+ * registry is out of reach: what a node serves by itself it serves meanwhile.
+ *
+ * A node that stops does not leave: it is meant to come back. Others see it unready, then dead.
+ */
+export class Membership {
+  readonly #own: EmbeddedRegistry | undefined
+  readonly #parts: MembershipParts
+  #cluster: Cluster | undefined
+  #url = ''
+  #attempts = 0
+  #lastError: string | undefined
+  #cancelRetry: CancelTimer = () => {}
+  #attempt: Promise<void> = Promise.resolve()
+  #closed = false
+
+  constructor(parts: MembershipParts) {
+    this.#parts = parts
+    const { options, env, directory } = parts
+    if (options.registry === undefined) this.#own = ownRegistry(env, directory)
+    // Bad options are to be told at once and not with the first attempt.
+    else void distantRegistry(options.registry, options.cluster).close()
+  }
+
+  /** @throws SKERRY_CLUSTER_JOINING while it has not joined */
+  get cluster(): Cluster {
+    if (this.#cluster) return this.#cluster
+    throw skerryError('CLUSTER_JOINING', this.#lastError ?? 'it has just begun')
+  }
+
+  /**
+   * The registry this node keeps, for nodes of the cluster `name`.
+   * @throws SKERRY_REGISTRY_ELSEWHERE, SKERRY_CLUSTER_MISMATCH, SKERRY_CLUSTER_JOINING
+   */
+  registryFor(name: string): Registry {
+    const { registry } = this.#parts.options
+    if (!this.#own) throw skerryError('REGISTRY_ELSEWHERE', placeOf(registry))
+    if (name !== this.name) throw skerryError('CLUSTER_MISMATCH', 'the name', this.name, name)
+    if (!this.#cluster || this.#closed) throw skerryError('CLUSTER_JOINING', 'it is not open')
+    return this.#own
+  }
+
+  get name(): string {
+    return this.#parts.options.cluster.name
+  }
+
+  /** Begins to join; the first attempt is over when it resolves. @param url where the node listens */
+  start(url: string): Promise<void> {
+    this.#url = url
+    this.#attempt = this.#tryToJoin()
+    return this.#attempt
+  }
+
+  /** Joins anew: after it left, or was drained. */
+  async rejoin(): Promise<Member> {
+    return this.#join(this.cluster)
+  }
+
+  status(): MembershipStatus {
+    const { options } = this.#parts
+    const about = { name: this.name, registry: placeOf(options.registry) }
+    const lastError = this.#lastError === undefined ? {} : { lastError: this.#lastError }
+    if (!this.#cluster) return { ...about, state: 'joining', ...lastError }
+    const status = this.#cluster.status()
+    const isMember = status.members.some(({ id }) => id === options.cluster.id)
+    return { ...about, state: isMember ? 'joined' : 'left', ...lastError, ...status }
+  }
+
+  /** Workers hand over, a leader resigns, the registry is closed. The node stays a member. */
+  async close(): Promise<void> {
+    this.#closed = true
+    this.#cancelRetry()
+    await this.#attempt
+    await this.#cluster?.destroy()
+  }
+
+  async #tryToJoin(): Promise<void> {
+    const { env, logger, options, joined } = this.#parts
+    this.#attempts++
+    const cluster = this.#newCluster()
+    try {
+      cluster.on('error', ({ error }) => this.#hear(error))
+      await cluster.start()
+      await this.#join(cluster)
+    } catch (error) {
+      await cluster.destroy().catch((failure: unknown) => this.#hear(failure))
+      this.#hear(error)
+      if (this.#closed) return
+      const delayMs = Math.min(RETRY_MAX_MS, RETRY_MIN_MS * 2 ** this.#attempts)
+      this.#cancelRetry = env.setTimer(delayMs * (0.5 + env.random() / 2), () => {
+        this.#attempt = this.#tryToJoin()
+      })
+      return
+    }
+    this.#cluster = cluster
+    this.#lastError = undefined
+    logger.info({ cluster: this.name, id: options.cluster.id }, 'joined the cluster')
+    for (const type of TOLD) cluster.on(type, (event) => this.#tell(event))
+    joined(cluster)
+  }
+
+  #newCluster(): Cluster {
+    const { env, options } = this.#parts
+    const { cluster, registry } = options
+    return new Cluster({
+      env,
+      registry: this.#own ?? distantRegistry(registry!, cluster),
+      prober: new HttpProber(),
+      options: cluster,
+    })
+  }
+
+  #join(cluster: Cluster): Promise<Member> {
+    const { id } = cluster.options
+    const { advertise, zone, region, weight, meta } = this.#parts.options
+    const place = addressOf(advertise ?? this.#url)
+    return cluster.join({ id, ...place, path: HEARTBEAT_PATH, zone, region, weight, meta })
+  }
+
+  #hear(error: unknown): void {
+    const message = messageOf(error)
+    if (message !== this.#lastError) this.#parts.logger.warn({ err: error }, 'cluster')
+    this.#lastError = message
+  }
+
+  #tell({ type, nodeId }: ClusterEvent): void {
+    this.#parts.logger.info({ type, nodeId }, 'member of the cluster')
+  }
+}
+
+/** What is worth a line in the log. */
+const TOLD = ['joined', 'suspect', 'died', 'revived', 'left', 'draining'] as const
+
+function placeOf(registry: ResolvedServerCluster['registry']): string {
+  if (registry === undefined) return 'own'
+  if (typeof registry === 'string') return registry.replace(/:[^:@/]*@/, ':…@')
+  const { url, cluster, sentinel } = registry
+  return (url ?? cluster?.join() ?? sentinel?.name ?? 'redis').replace(/:[^:@/]*@/, ':…@')
+}

@@ -1,0 +1,40 @@
+import { EmbeddedRegistry } from '../../cluster/embedded.ts'
+import { RedisRegistry } from '../../cluster/redis.ts'
+import type { RedisOptions } from '../../cluster/redis/connection.ts'
+import type { Registry } from '../../cluster/registry.ts'
+import { RemoteRegistry } from '../../cluster/remote.ts'
+import type { Env } from '../../core/env.ts'
+import { openLevelEngine } from '../../store/level.ts'
+import { LocalStore } from '../../store/local.ts'
+
+/** Where a registry lies, as people say it. */
+export type RegistryPlace = string | RedisOptions | undefined
+
+/** Which registry, and of which cluster. */
+export interface RegistryChoice {
+  readonly place: RegistryPlace
+  readonly prefix: string
+  readonly name: string
+}
+
+/**
+ * The registry that lies elsewhere: on Redis, or with another node.
+ * @throws SKERRY_OPTION_UNKNOWN, SKERRY_OPTION_INVALID
+ */
+export function distantRegistry(
+  place: string | RedisOptions,
+  { prefix, name }: Omit<RegistryChoice, 'place'>,
+): Registry {
+  if (typeof place !== 'string') return new RedisRegistry(place, prefix, name)
+  if (/^https?:/.test(place)) return new RemoteRegistry({ url: place, name })
+  return new RedisRegistry({ url: place }, prefix, name)
+}
+
+/** The registry that a node keeps itself, for all nodes of its cluster. */
+export function ownRegistry(env: Env, directory: string | undefined): EmbeddedRegistry {
+  const openStore =
+    directory === undefined
+      ? undefined
+      : async () => LocalStore.open(await openLevelEngine(directory), env)
+  return new EmbeddedRegistry(env, { openStore, shared: true })
+}
