@@ -3,10 +3,10 @@ import { EmbeddedRegistry } from './cluster/embedded.ts'
 import { HttpProber } from './cluster/http.ts'
 import { resolveClusterOptions } from './cluster/options.ts'
 import type { ClusterOptions as Options } from './cluster/options.ts'
-import { RedisRegistry } from './cluster/redis.ts'
 import type { RedisOptions } from './cluster/redis/connection.ts'
 import type { Registry } from './cluster/registry.ts'
 import { randomId } from './core/env.ts'
+import { distantRegistry } from './server/cluster/registries.ts'
 import { machineEnv } from './server/env.ts'
 import { openLevelEngine } from './store/level.ts'
 import { LocalStore } from './store/local.ts'
@@ -27,8 +27,8 @@ export { Worker, type Assignment, type WorkerEvent } from './cluster/worker.ts'
 export interface ClusterOptions extends Options {
   /**
    * What all processes of the cluster share. Default: inside this process, in memory; with a
-   * `directory` on its disk. A URL (`redis://…`, `rediss://…`) or {@link RedisOptions} for Redis or
-   * Valkey; or an own one.
+   * `directory` on its disk. `http://host:port` is the registry that a Skerry server keeps there;
+   * another URL (`redis://…`, `rediss://…`) or {@link RedisOptions} is Redis or Valkey; or an own one.
    */
   registry?: string | RedisOptions | { readonly directory: string } | Registry
 }
@@ -57,11 +57,11 @@ export function createCluster({ registry, ...options }: ClusterOptions = {}): Cl
 
 function registryOf(given: ClusterOptions['registry'], prefix: string, name: string): Registry {
   if (given === undefined) return new EmbeddedRegistry(machineEnv)
-  if (typeof given === 'string') return new RedisRegistry({ url: given }, prefix, name)
+  if (typeof given === 'string') return distantRegistry(given, { prefix, name })
   if ('directory' in given) {
     const { directory } = given
     const openStore = async () => LocalStore.open(await openLevelEngine(directory), machineEnv)
     return new EmbeddedRegistry(machineEnv, { openStore })
   }
-  return 'commit' in given ? given : new RedisRegistry(given, prefix, name)
+  return 'commit' in given ? given : distantRegistry(given, { prefix, name })
 }

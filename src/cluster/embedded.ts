@@ -55,9 +55,13 @@ export class EmbeddedRegistry implements Registry {
 
   constructor(env: Env, options: EmbeddedOptions = {}) {
     const nowMs = (): number => Number(env.now() / NS_PER_MS)
-    // Where all workers live in this process, none can hold anything from an earlier run.
-    const { shared = false } = options
-    this.#newLedger = (state) => new Ledger(randomId(env), nowMs, shared, state)
+    this.#newLedger = (state) => {
+      // Where all workers live in this process, none can hold anything from an earlier run; nor can
+      // anybody if no right was ever granted.
+      const mayBeHeld = state === undefined || this.#epochsUntil > 0
+      const recovering = options.shared === true && mayBeHeld
+      return new Ledger(randomId(env), nowMs, recovering, state)
+    }
     this.#ledger = this.#newLedger()
     this.#options = options
   }

@@ -54,7 +54,15 @@ function happened(was: Member | undefined, is: Member | undefined): MemberEventT
   if (before !== 'dead' && is.status === 'dead') types.push('died')
   if (before === 'dead' && is.status !== 'dead') types.push('revived')
   if (is.draining && was?.draining !== true) types.push('draining')
+  if (types.length === 0 && was !== undefined && movedPlace(was, is)) types.push('joined')
   return types
+}
+
+/** Joined again with another address or place, and alive all along. */
+function movedPlace(was: Member, is: Member): boolean {
+  return (['address', 'port', 'path', 'zone', 'region'] as const).some(
+    (field) => was[field] !== is[field],
+  )
 }
 
 /** The weight a member takes work with; 0 if it takes none. */

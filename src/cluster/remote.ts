@@ -1,7 +1,8 @@
-import { Agent, request, type ClientRequest, type IncomingMessage } from 'node:http'
+import * as http from 'node:http'
+import * as https from 'node:https'
 import { errorCodes, messageOf, skerryError, SkerryError } from '../core/errors.ts'
 import type { ErrorCode } from '../core/errors.ts'
-import { exchange, type SignedRequest } from './http/exchange.ts'
+import { Agents, exchange, type SignedRequest } from './http/exchange.ts'
 import type {
   Change,
   ClaimAnswer,
@@ -21,7 +22,7 @@ import type { RegistryVerb } from './verbs.ts'
 
 /** Where a registry is that a Skerry server keeps for others. */
 export interface RemoteOptions {
-  /** Base address of the server, `http://host:port`. */
+  /** Base address of the server, `http(s)://host:port`. */
   readonly url: string
   /** Name of the cluster; the server refuses any but its own. */
   readonly name: string
@@ -48,31 +49,31 @@ const LINE_MAX = 65_536
 /** A registry that another Skerry server keeps: each verb is a request to it. */
 export class RemoteRegistry implements Registry {
   readonly #options: RemoteOptions
-  readonly #agent = new Agent({ keepAlive: true })
+  readonly #agents = new Agents()
   readonly #listeners = new Set<(notice: Notice) => void>()
-  #stream: ClientRequest | undefined
+  #stream: http.ClientRequest | undefined
   #reconnect: NodeJS.Timeout | undefined
   #isClosed = false
 
   constructor(options: RemoteOptions) {
     const { url } = options
-    const isBase = URL.canParse(url) && new URL(url).protocol === 'http:'
+    const isBase = URL.canParse(url) && /^https?:$/.test(new URL(url).protocol)
     if (!isBase) {
-      throw skerryError('OPTION_INVALID', 'registry', url, 'give http://host:port of a server')
+      throw skerryError('OPTION_INVALID', 'registry', url, 'give http(s)://host:port of a server')
     }
     this.#options = options
   }
 
   async open(slots: number): Promise<void> {
     await this.#ask('open', slots)
-    this.#listen()
+    await this.#listen()
   }
 
   async close(): Promise<void> {
     this.#isClosed = true
     clearTimeout(this.#reconnect)
     this.#stream?.destroy()
-    this.#agent.destroy()
+    this.#agents.destroy()
   }
 
   async head(): Promise<Head> {
@@ -191,7 +192,7 @@ export class RemoteRegistry implements Registry {
     const body = JSON.stringify([verb, ...given])
     try {
       const reply = await exchange({
-        ...{ url: new URL(path, url), method: 'POST', body, agent: this.#agent, timeoutMs },
+        ...{ url: new URL(path, url), method: 'POST', body, agents: this.#agents, timeoutMs },
         headers: headers?.({ method: 'POST', path, body }),
         maxBytes: REPLY_BYTES_MAX,
       })
@@ -204,24 +205,35 @@ export class RemoteRegistry implements Registry {
     }
   }
 
-  /** Notices only hasten what polling finds, so a stream that broke is simply opened again. */
-  #listen(): void {
-    if (this.#isClosed) return
+  /**
+   * Notices only hasten what polling finds, so a stream that broke is simply opened again. Resolves
+   * once the first attempt succeeded or failed.
+   */
+  #listen(): Promise<void> {
+    if (this.#isClosed) return Promise.resolve()
     const { url, name, headers } = this.#options
     const path = pathOf(`${REGISTRY_PATH}/notices`, name)
     const signed = headers?.({ method: 'GET', path, body: '' })
+    const { request } = url.startsWith('https:') ? https : http
     const stream = request(new URL(path, url), { agent: false, headers: { ...signed } })
     this.#stream = stream
     stream.setTimeout(SILENCE_MAX_MS, () => stream.destroy())
-    stream.on('response', (response) => this.#readNotices(response))
     stream.on('error', () => undefined)
-    stream.on('close', () => {
-      if (!this.#isClosed) this.#reconnect = setTimeout(() => this.#listen(), RECONNECT_MS)
+    return new Promise((resolve) => {
+      stream.on('response', (response) => {
+        this.#readNotices(response)
+        resolve()
+      })
+      stream.on('close', () => {
+        resolve()
+        if (this.#isClosed) return
+        this.#reconnect = setTimeout(() => void this.#listen(), RECONNECT_MS)
+      })
+      stream.end()
     })
-    stream.end()
   }
 
-  #readNotices(response: IncomingMessage): void {
+  #readNotices(response: http.IncomingMessage): void {
     let rest = ''
     response.setEncoding('utf8').on('data', (chunk: string) => {
       const lines = (rest + chunk).split('\n')

@@ -32,9 +32,12 @@ export function followMembers(
 ): (members: readonly EventMember[]) => void {
   /** What each peer was added as. */
   const known = new Map<string, string>()
+  let own: EventMember | undefined
   return (members) => {
-    const own = members.find(({ id }) => id === self)
+    // A node that left still knows where it stands, and whom it may send replicas to.
+    own = members.find(({ id }) => id === self) ?? own
     if (!own) return
+    const standing = own
     const others = members.filter(({ id }) => id !== self)
     for (const id of [...known.keys()]) {
       if (others.some((member) => member.id === id)) continue
@@ -43,7 +46,7 @@ export function followMembers(
     }
     for (const member of others) {
       const peer = { id: member.id, url: urlOf(member) }
-      const location = locationOf(member, own)
+      const location = locationOf(member, standing)
       const told = JSON.stringify([peer, location])
       if (known.get(member.id) !== told) coordinator.addPeer(peer, location)
       known.set(member.id, told)

@@ -2,6 +2,8 @@ import type { FastifyInstance } from 'fastify'
 import { skerryError } from '../core/errors.ts'
 import type { Store } from '../store/store.ts'
 import type { SyncStatus } from '../sync/status.ts'
+import type { CoordinatorStatus } from '../events/coordinator.ts'
+import type { MembershipStatus } from './cluster/membership.ts'
 import { adminOnly } from './access.ts'
 
 /** What `GET /_skerry/status` says of this node. */
@@ -21,6 +23,10 @@ export interface NodeStatus {
   readonly watched: number
   /** What is shared with other nodes, and how that goes. */
   readonly sync: SyncStatus
+  /** The cluster this node is in, if any. */
+  readonly cluster?: MembershipStatus
+  /** How the events stand that this node puts, if it keeps any. */
+  readonly events?: CoordinatorStatus
 }
 
 /** The status of a store. */

@@ -2,6 +2,8 @@ import { skerryError } from '../core/errors.ts'
 import { DEFAULT_MAX_CLOCK_DRIFT_MS } from '../core/hlc.ts'
 import { assertKey, EVERYTHING } from '../core/path.ts'
 import { linkUrl } from './address.ts'
+import type { ServerClusterOptions } from './cluster/options.ts'
+import type { ServerEventsOptions } from './events/options.ts'
 import { isLoopback } from './host.ts'
 import { isKeyFile, JWT_ALGORITHMS, type JwtOptions } from './jwt.ts'
 import type { Logger } from './log.ts'
@@ -49,6 +51,10 @@ export interface ServerOptions {
    * own; `*` allows all of them. Default none.
    */
   readonly allowedOrigins?: readonly string[]
+  /** Makes this node a member of a cluster, on its own or with others. Default: it is in none. */
+  readonly cluster?: ServerClusterOptions
+  /** Has this node keep events, with the other nodes of its cluster. Default: it keeps none. */
+  readonly events?: ServerEventsOptions
   /** Where to log; pino fits. Default nowhere. */
   readonly logger?: Logger
 }
@@ -57,7 +63,8 @@ export interface ServerOptions {
 export interface ResolvedOptions extends Required<
   Omit<
     ServerOptions,
-    'data' | 'memory' | 'id' | 'leader' | 'tokenFile' | 'peerTokenFile' | 'jwt' | 'tls' | 'logger'
+    | ('data' | 'memory' | 'id' | 'leader' | 'tokenFile' | 'peerTokenFile' | 'jwt' | 'tls')
+    | ('logger' | 'cluster' | 'events')
   >
 > {
   /** Undefined: in memory. */
@@ -69,6 +76,8 @@ export interface ResolvedOptions extends Required<
   readonly jwt: JwtOptions | undefined
   readonly tls: TlsOptions | undefined
   readonly logger: Logger | undefined
+  readonly cluster: ServerClusterOptions | undefined
+  readonly events: ServerEventsOptions | undefined
 }
 
 /** The default of `bodyLimitBytes`: 10 MiB. */
@@ -100,6 +109,8 @@ const checks: Record<keyof ServerOptions, Check> = {
   allowedHosts: (name, value) => checkTexts(name, value, () => undefined),
   insecure: checkFlag,
   allowedOrigins: (name, value) => checkTexts(name, value, (text) => checkOrigin(name, text)),
+  cluster: checkObject,
+  events: checkObject,
   logger: (name, value) =>
     check(name, value, typeof value === 'object' && value !== null, 'use a logger such as pino'),
 }
@@ -137,6 +148,8 @@ export function resolveOptions(options: ServerOptions): ResolvedOptions {
     insecure,
     allowedOrigins: Object.freeze([...(options.allowedOrigins ?? [])]),
     logger: options.logger,
+    cluster: options.cluster,
+    events: options.events,
   })
 }
 
@@ -146,6 +159,11 @@ function isText(value: unknown): value is string {
 
 function check(name: string, value: unknown, holds: boolean, why: string): void {
   if (!holds) throw skerryError('OPTION_INVALID', name, value, why)
+}
+
+function checkObject(name: string, value: unknown): void {
+  const holds = typeof value === 'object' && value !== null && !Array.isArray(value)
+  check(name, value, holds, 'use an object with options')
 }
 
 function checkFlag(name: string, value: unknown): void {

@@ -1,8 +1,10 @@
 import { fastify, type FastifyInstance } from 'fastify'
 import type { Server as HttpsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
+import type { Cluster } from '../cluster/cluster.ts'
 import type { Env } from '../core/env.ts'
 import { messageOf, skerryError, skerryErrorFrom } from '../core/errors.ts'
+import type { Coordinator } from '../events/coordinator.ts'
 import { State } from '../state/state.ts'
 import { openLevelEngine } from '../store/level.ts'
 import { LocalStore } from '../store/local.ts'
@@ -11,6 +13,7 @@ import type { Store } from '../store/store.ts'
 import { Sync } from '../sync/sync.ts'
 import { serverUrl } from './address.ts'
 import { SocketChannel } from './channel.ts'
+import { type ClusterNode, openClusterNode } from './cluster/node.ts'
 import { machineEnv } from './env.ts'
 import { answerClientError, answerFailure, failureOf } from './failure.ts'
 import { frontRoute } from './front.ts'
@@ -30,8 +33,18 @@ const DRAIN_MS = 5000
 /** How long a stop waits for sockets to be closed by the other side too. */
 const CLOSE_MS = 2000
 
+/** How long a start waits for the node to join its cluster; it goes on trying afterwards. */
+const JOIN_MS = 5000
+
 /** How long the whole of a request may take to arrive. */
 const REQUEST_TIMEOUT_MS = 300_000
+
+/** What a node has besides its store. */
+interface ServerParts {
+  readonly perimeter: Perimeter
+  /** Undefined: it is in no cluster. */
+  readonly clusterNode: ClusterNode | undefined
+}
 
 /**
  * A node: its store, the state in it, and the HTTP server in front. Made by {@link createServer}.
@@ -43,6 +56,7 @@ export class Server {
   /** The HTTP application; add routes and hooks of your own before {@link listen}. */
   readonly app: FastifyInstance
   readonly #options: ResolvedOptions
+  readonly #clusterNode: ClusterNode | undefined
   readonly #env: Env
   readonly #logger: Logger
   readonly #perimeter: Perimeter
@@ -54,8 +68,10 @@ export class Server {
   #closed: Promise<void> | undefined
 
   /** Use {@link createServer}. */
-  constructor(store: Store, options: ResolvedOptions, env: Env, perimeter: Perimeter) {
+  constructor(store: Store, options: ResolvedOptions, env: Env, parts: ServerParts) {
+    const { perimeter, clusterNode } = parts
     this.store = store
+    this.#clusterNode = clusterNode
     this.state = new State({ store, env, maxDataCharacters: options.bodyLimitBytes })
     this.#options = options
     this.#env = env
@@ -92,6 +108,26 @@ export class Server {
     return this.store.nodeId
   }
 
+  /**
+   * The cluster this node is a member of, for use in this process; see `createCluster`.
+   * @throws SKERRY_CLUSTER_JOINING until it has joined
+   * @throws SKERRY_OPTION_INVALID if it was made without the option `cluster`
+   */
+  get cluster(): Cluster {
+    if (this.#clusterNode) return this.#clusterNode.membership.cluster
+    throw skerryError('OPTION_INVALID', 'cluster', undefined, 'set it, to have this node join one')
+  }
+
+  /**
+   * The coordinator of this node's events, for use in this process; see `createCoordinator`.
+   * @throws SKERRY_OPTION_INVALID if it was made without the option `events`
+   */
+  get events(): Coordinator {
+    const { events } = this.#clusterNode ?? {}
+    if (events) return events.coordinator
+    throw skerryError('OPTION_INVALID', 'events', undefined, 'set it, to have this node keep them')
+  }
+
   /** Where the node is reached from its own machine; with port 0 only known once it listens. */
   get url(): string {
     const address = this.app.server.address() as AddressInfo | null
@@ -110,11 +146,12 @@ export class Server {
       sockets: this.#upgrades.size,
       watched: this.state.watched,
       sync: this.#sync.status(),
+      ...this.#clusterNode?.status(),
     }
   }
 
   /**
-   * Begins to serve.
+   * Begins to serve, and to join its cluster if it has one: what goes wrong there is told in the status.
    * @throws SKERRY_LISTEN_FAILED if the host or port can't be had
    * @throws SKERRY_NOT_READY if the node is stopping
    */
@@ -128,6 +165,7 @@ export class Server {
     }
     this.#phase = 'ready'
     this.#sync.start()
+    if (this.#clusterNode) await this.#within(JOIN_MS, this.#clusterNode.start(this.url))
   }
 
   /**
@@ -142,7 +180,9 @@ export class Server {
   async #close(): Promise<void> {
     this.#phase = 'stopping'
     const closed = this.app.close()
+    this.#clusterNode?.endStreams()
     await this.#within(DRAIN_MS, this.#inFlight.settled())
+    await this.#within(CLOSE_MS, this.#leaveCluster())
     await this.#within(CLOSE_MS, this.#stopSync())
     this.state.close()
     await this.#within(CLOSE_MS, this.#upgrades.close())
@@ -158,6 +198,15 @@ export class Server {
     return this.#sync.stop().catch((error: unknown) => {
       this.#logger.error({ err: error }, 'links were not closed in order')
     })
+  }
+
+  /** Whoever works on for this node is told by the end of its lease. */
+  async #leaveCluster(): Promise<void> {
+    try {
+      await this.#clusterNode?.close()
+    } catch (error) {
+      this.#logger.error({ err: error }, 'the cluster was not left in order')
+    }
   }
 
   /** Waits for the promise, but not for longer than that. */
@@ -198,6 +247,7 @@ export class Server {
     this.#perimeter.guard(app)
     frontRoute(app, this.store, this.#perimeter.authenticator)
     healthRoutes(app, () => this.status())
+    this.#clusterNode?.routes(app)
     void app.register(restRoutes(this.state))
     return app
   }
@@ -221,10 +271,14 @@ export async function createServer(
 ): Promise<Server> {
   const resolved = resolveOptions(options)
   const perimeter = await Perimeter.open(resolved, env)
+  let store: Store | undefined
   try {
-    return new Server(await openStore(resolved, env), resolved, env, perimeter)
+    store = await openStore(resolved, env)
+    const clusterNode = await openClusterNode({ ...resolved, env, id: store.nodeId })
+    return new Server(store, resolved, env, { perimeter, clusterNode })
   } catch (error) {
     perimeter.close()
+    await store?.close()
     throw error
   }
 }

@@ -65,7 +65,7 @@ describe('bad input is refused at once, naming what is wrong', () => {
     ['name', 'a:b', 'OPTION_INVALID'],
     ['prefix', '{x}', 'OPTION_INVALID'],
     ['monitor', 'yes', 'OPTION_INVALID'],
-    ['registry', 'http://host', 'OPTION_INVALID'],
+    ['registry', 'ftp://host', 'OPTION_INVALID'],
   ])('option %s: %o', (name, value, code) => {
     expect(() => createCluster({ [name]: value })).toThrow(
       expect.objectContaining({ code: `SKERRY_${code}` }),

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
 import { createCluster } from '../../src/cluster.ts'
 import { EmbeddedRegistry } from '../../src/cluster/embedded.ts'
+import { newMember } from '../../src/cluster/member.ts'
 import { machineEnv } from '../../src/server/env.ts'
 import { openLevelEngine } from '../../src/store/level.ts'
 import { LocalStore } from '../../src/store/local.ts'
@@ -47,6 +48,31 @@ test('on a disk, members, owners, keys and epochs outlive the process', async ()
   expect(found.sort()).toEqual(keys.filter((key) => key !== 'key 7 é').sort())
   expect(await epochOf(second)).toBeGreaterThan(before)
   await second.destroy()
+})
+
+test('a restart waits for workers of others, but only where any ever had a right', async () => {
+  const directory = join(scratch, 'shared')
+  const openStore = async () => LocalStore.open(await openLevelEngine(directory), machineEnv)
+  const open = async () => {
+    const registry = new EmbeddedRegistry(machineEnv, { openStore, shared: true })
+    await registry.open(16)
+    return registry
+  }
+  const member = newMember({ id: 'a', address: 'localhost', port: 1 }, 1)
+  const moves = [{ from: '', to: 'a', slots: [0] }]
+  const change = { base: 0, members: [member], left: [], moves, owners: ['a'] }
+  const owners = ['a', ...new Array<string>(15).fill('')]
+  const first = await open()
+  expect(await first.commit({ ...change, owners })).toBe('done')
+  await first.close()
+  const second = await open()
+  expect((await second.head()).recovering).toBe(false)
+  await second.openSession('s', 'a')
+  expect(await second.claim('s', 1, [0])).toMatchObject({ granted: [{ slot: 0 }] })
+  await second.close()
+  const third = await open()
+  expect((await third.head()).recovering).toBe(true)
+  await third.close()
 })
 
 /** Some epoch that member `b` works with now. */

@@ -1,4 +1,5 @@
-import { request, type Agent } from 'node:http'
+import * as http from 'node:http'
+import * as https from 'node:https'
 import { skerryError } from '../../core/errors.ts'
 
 /** One HTTP request to another node. */
@@ -7,11 +8,24 @@ export interface Exchange {
   readonly method: string
   readonly body?: string | undefined
   readonly headers?: Readonly<Record<string, string>> | undefined
-  readonly agent?: Agent | undefined
+  /** Keeps connections for the next request. */
+  readonly agents?: Agents | undefined
   /** The whole exchange must be over by then, in milliseconds. */
   readonly timeoutMs: number
   /** Most bytes of an answer; more end the exchange with an error. */
   readonly maxBytes: number
+}
+
+/** Connections that are kept open between requests. */
+export class Agents {
+  readonly http = new http.Agent({ keepAlive: true })
+  readonly https = new https.Agent({ keepAlive: true })
+
+  /** Closes them all. */
+  destroy(): void {
+    this.http.destroy()
+    this.https.destroy()
+  }
 }
 
 /** What a signature covers. */
@@ -29,7 +43,10 @@ export interface Reply {
 
 /** Carries out one exchange; rejected when there is no whole answer in time. */
 export function exchange(spec: Exchange): Promise<Reply> {
-  const { url, method, body, agent, timeoutMs, maxBytes } = spec
+  const { url, method, body, agents, timeoutMs, maxBytes } = spec
+  const isSecure = url.protocol === 'https:'
+  const agent = isSecure ? agents?.https : agents?.http
+  const { request } = isSecure ? https : http
   const headers = {
     ...spec.headers,
     ...(body === undefined
@@ -38,7 +55,7 @@ export function exchange(spec: Exchange): Promise<Reply> {
   }
   return new Promise((resolve, reject) => {
     const signal = AbortSignal.timeout(timeoutMs)
-    const sent = request(url, { method, agent, headers, signal }, (response) => {
+    const sent = request(url, { method, headers, signal, ...(agent && { agent }) }, (response) => {
       const chunks: Buffer[] = []
       let bytes = 0
       response.on('data', (chunk: Buffer) => {

@@ -1,9 +1,8 @@
-import { Agent } from 'node:http'
 import { skerryError } from '../../core/errors.ts'
 import type { Peer } from '../peers.ts'
 import type { ReplicaPage, ReplicaRange, ReplicaRow } from '../storage.ts'
 import type { PeerTransport, Replica } from '../transport.ts'
-import { exchange, type Reply, type SignedRequest } from '../../cluster/http/exchange.ts'
+import { Agents, exchange, type Reply, type SignedRequest } from '../../cluster/http/exchange.ts'
 
 /** How a transport reaches its peers: each carries `url`, the base address of its node. */
 export interface HttpTransportOptions {
@@ -33,7 +32,7 @@ interface Waiting {
 /** Carries replicas between Skerry nodes over HTTP, many at a time where many wait. */
 export class HttpTransport implements PeerTransport {
   readonly #options: Required<HttpTransportOptions>
-  readonly #agent = new Agent({ keepAlive: true })
+  readonly #agents = new Agents()
   readonly #queues = new Map<string, { waiting: Waiting[]; requests: number }>()
 
   constructor(options: HttpTransportOptions = {}) {
@@ -77,7 +76,7 @@ export class HttpTransport implements PeerTransport {
 
   /** Closes idle connections. */
   close(): void {
-    this.#agent.destroy()
+    this.#agents.destroy()
   }
 
   #flush(base: string): void {
@@ -117,7 +116,7 @@ export class HttpTransport implements PeerTransport {
   #ask(base: string, method: string, path: string, body = ''): Promise<Reply> {
     const { timeoutMs, headers } = this.#options
     return exchange({
-      ...{ url: new URL(path, base), method, timeoutMs, agent: this.#agent },
+      ...{ url: new URL(path, base), method, timeoutMs, agents: this.#agents },
       headers: headers({ method, path, body }),
       body: method === 'GET' ? undefined : body,
       maxBytes: MAX_REPLY_BYTES,

@@ -8,6 +8,7 @@ import type { ClusterStatus } from '../../cluster/status.ts'
 import type { CancelTimer, Env } from '../../core/env.ts'
 import { messageOf, skerryError } from '../../core/errors.ts'
 import type { Logger } from '../log.ts'
+import type { PeerHeaders } from '../peer-token.ts'
 import { addressOf, type ResolvedServerCluster } from './options.ts'
 import { distantRegistry, ownRegistry } from './registries.ts'
 
@@ -18,6 +19,8 @@ export interface MembershipParts {
   readonly options: ResolvedServerCluster
   /** Where the node's own registry is kept; undefined: in memory. */
   readonly directory: string | undefined
+  /** Of requests to other nodes. */
+  readonly headers: PeerHeaders
   /** Called once the node has joined, with the cluster. */
   readonly joined: (cluster: Cluster) => void
 }
@@ -62,7 +65,7 @@ export class Membership {
     const { options, env, directory } = parts
     if (options.registry === undefined) this.#own = ownRegistry(env, directory)
     // Bad options are to be told at once and not with the first attempt.
-    else void distantRegistry(options.registry, options.cluster).close()
+    else void distantRegistry(options.registry, options.cluster, parts.headers).close()
   }
 
   /** @throws SKERRY_CLUSTER_JOINING while it has not joined */
@@ -143,11 +146,11 @@ export class Membership {
   }
 
   #newCluster(): Cluster {
-    const { env, options } = this.#parts
+    const { env, options, headers } = this.#parts
     const { cluster, registry } = options
     return new Cluster({
       env,
-      registry: this.#own ?? distantRegistry(registry!, cluster),
+      registry: this.#own ?? distantRegistry(registry!, cluster, headers),
       prober: new HttpProber(),
       options: cluster,
     })

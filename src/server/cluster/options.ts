@@ -12,7 +12,7 @@ export interface ServerClusterOptions extends Omit<ClusterOptions, 'id'> {
    */
   readonly registry?: string | RedisOptions
   /**
-   * Where other nodes reach this one: `host:port`, or `http://host:port`. Default: where it listens.
+   * Where other nodes reach this one: `host:port`, or `http(s)://host:port`. Default: where it listens.
    */
   readonly advertise?: string
   /** Of this node; zones are told apart within their region. Default none. */
@@ -36,8 +36,8 @@ export interface ResolvedServerCluster {
   readonly meta: unknown
 }
 
-/** `host:port`, with `http://` before it or nothing. */
-const ADVERTISED = /^(?:http:\/\/)?(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):(\d{1,5})$/
+/** `host:port`, with a scheme before it or nothing. */
+const ADVERTISED = /^((?:https?:\/\/)?(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)):(\d{1,5})$/
 
 /**
  * Checks the options and fills in the defaults.
@@ -51,8 +51,8 @@ export function resolveServerCluster(
   const { registry, advertise, zone = '', region = '', weight = 1, meta = null, ...rest } = options
   if ('id' in rest) throw skerryError('OPTION_UNKNOWN', 'cluster.id')
   if (advertise !== undefined) addressOf(advertise)
-  if (typeof registry === 'string' && !/^(rediss?|http):\/\//.test(registry)) {
-    const why = 'give redis://…, rediss://…, or http://host:port of the node that keeps it'
+  if (typeof registry === 'string' && !/^(rediss?|https?):\/\//.test(registry)) {
+    const why = 'give redis://…, rediss://…, or http(s)://host:port of the node that keeps it'
     throw skerryError('OPTION_INVALID', 'registry', registry.replace(/:[^:@/]*@/, ':…@'), why)
   }
   const cluster = resolveClusterOptions({ ...rest, id }, id)
@@ -68,5 +68,5 @@ export function addressOf(advertise: string): { address: string; port: number } 
   if (address === undefined || Number(port) < 1 || Number(port) > 65_535) {
     throw skerryError('OPTION_INVALID', 'advertise', advertise, 'give host:port')
   }
-  return { address, port: Number(port) }
+  return { address: address.replace(/^http:\/\//, ''), port: Number(port) }
 }

@@ -6,27 +6,27 @@ import { RemoteRegistry } from '../../cluster/remote.ts'
 import type { Env } from '../../core/env.ts'
 import { openLevelEngine } from '../../store/level.ts'
 import { LocalStore } from '../../store/local.ts'
+import type { PeerHeaders } from '../peer-token.ts'
 
-/** Where a registry lies, as people say it. */
-export type RegistryPlace = string | RedisOptions | undefined
-
-/** Which registry, and of which cluster. */
-export interface RegistryChoice {
-  readonly place: RegistryPlace
+/** Which cluster's registry. */
+export interface ClusterNames {
+  /** Begins every key in Redis. */
   readonly prefix: string
   readonly name: string
 }
 
 /**
  * The registry that lies elsewhere: on Redis, or with another node.
+ * @param headers of requests to another node
  * @throws SKERRY_OPTION_UNKNOWN, SKERRY_OPTION_INVALID
  */
 export function distantRegistry(
   place: string | RedisOptions,
-  { prefix, name }: Omit<RegistryChoice, 'place'>,
+  { prefix, name }: ClusterNames,
+  headers?: PeerHeaders,
 ): Registry {
   if (typeof place !== 'string') return new RedisRegistry(place, prefix, name)
-  if (/^https?:/.test(place)) return new RemoteRegistry({ url: place, name })
+  if (/^https?:/.test(place)) return new RemoteRegistry({ url: place, name, headers })
   return new RedisRegistry({ url: place }, prefix, name)
 }
 

@@ -1,0 +1,103 @@
+import type { FastifyInstance } from 'fastify'
+import { join } from 'node:path'
+import type { Env } from '../../core/env.ts'
+import type { CoordinatorStatus } from '../../events/coordinator.ts'
+import { adminOnly } from '../access.ts'
+import { openEventNode, type EventNode } from '../events/node.ts'
+import { resolveServerEvents, type ServerEventsOptions } from '../events/options.ts'
+import { type Logger, silent } from '../log.ts'
+import { peerToken } from '../peer-token.ts'
+import { Streams } from '../streams.ts'
+import { Membership, type MembershipStatus } from './membership.ts'
+import { resolveServerCluster, type ServerClusterOptions } from './options.ts'
+import { clusterRoutes } from './routes.ts'
+
+/** What a node of a cluster is made of. */
+export interface ClusterNodeParts {
+  readonly env: Env
+  readonly logger: Logger | undefined
+  readonly id: string
+  /** Directory of the node's data; undefined: in memory. */
+  readonly data: string | undefined
+  /** File with the token to show to other nodes. */
+  readonly peerTokenFile: string | undefined
+  readonly cluster: ServerClusterOptions | undefined
+  /** Undefined: no events. */
+  readonly events: ServerEventsOptions | undefined
+}
+
+/** How the parts of a cluster's node are; what is not configured is left out. */
+export interface ClusterNodeStatus {
+  readonly cluster: MembershipStatus
+  readonly events?: CoordinatorStatus
+}
+
+/** A server's part in a cluster: its membership and, if configured, its events. */
+export class ClusterNode {
+  readonly membership: Membership
+  readonly events: EventNode | undefined
+  readonly #streams: Streams
+
+  /** Use {@link openClusterNode}. */
+  constructor(membership: Membership, events: EventNode | undefined, env: Env) {
+    this.membership = membership
+    this.events = events
+    this.#streams = new Streams(env)
+  }
+
+  /** Adds the routes under `/_skerry/cluster` and `/_skerry/events`. */
+  routes(app: FastifyInstance): void {
+    void app.register(async (scope) => {
+      scope.addHook('onRequest', adminOnly)
+      void scope.register(clusterRoutes(this.membership, this.#streams))
+      this.events?.routes(scope, this.#streams)
+    })
+  }
+
+  /** Begins to join. @param url where the node listens */
+  start(url: string): Promise<void> {
+    return this.membership.start(url)
+  }
+
+  status(): ClusterNodeStatus {
+    const events = this.events && { events: this.events.coordinator.status() }
+    return { cluster: this.membership.status(), ...events }
+  }
+
+  /** Ends what would never end by itself. */
+  endStreams(): void {
+    this.#streams.close()
+  }
+
+  /** Once no request is in flight: puts end, workers hand over, the registry is closed. */
+  async close(): Promise<void> {
+    await this.events?.close()
+    await this.membership.close()
+  }
+}
+
+/**
+ * @throws SKERRY_OPTION_UNKNOWN, SKERRY_OPTION_INVALID
+ * @throws SKERRY_DATA_DIR_IN_USE, SKERRY_DATA_DIR_UNREADABLE
+ */
+export async function openClusterNode(parts: ClusterNodeParts): Promise<ClusterNode | undefined> {
+  const { env, logger = silent, id, data, peerTokenFile } = parts
+  if (parts.cluster === undefined && parts.events === undefined) return undefined
+  const options = resolveServerCluster(parts.cluster ?? {}, id)
+  const headers = peerToken(env, peerTokenFile)
+  const keptIn = parts.events && resolveServerEvents(parts.events, env)
+  const events =
+    keptIn && (await openEventNode({ env, logger, id, headers, options: keptIn, directory: data }))
+  try {
+    const directory = data === undefined ? undefined : join(data, 'cluster')
+    const joined = (cluster: Parameters<EventNode['follow']>[0]) => events?.follow(cluster)
+    return new ClusterNode(
+      new Membership({ env, logger, options, directory, headers, joined }),
+      events,
+      env,
+    )
+  } catch (error) {
+    await events?.close()
+    throw error
+  }
+}
