@@ -5,6 +5,7 @@ import type { State } from '../state/state.ts'
 import type { Principal } from './access.ts'
 import { ClockSockets } from './clock.ts'
 import { Heartbeat } from './heartbeat.ts'
+import { Outbox } from './outbox.ts'
 import { SocketSubscriber } from './subscriber.ts'
 
 /** What a subscriber asks for. */
@@ -32,7 +33,7 @@ export class ClientSockets {
   /** Has the socket watch a path or glob. */
   subscribe(socket: WebSocket, stream: Duplex, { pattern, version }: SubscriptionRequest): void {
     this.#heartbeat.follow(socket)
-    const subscriber = new SocketSubscriber(socket, stream)
+    const subscriber = new SocketSubscriber(socket, new Outbox(socket, stream))
     const subscription = this.#state.watch(pattern, subscriber, version)
     stream.on('drain', () => subscription.drained())
     socket.once('close', () => subscription.close())

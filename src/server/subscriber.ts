@@ -1,9 +1,6 @@
-import type { Duplex } from 'node:stream'
 import type { WebSocket } from 'ws'
 import type { EndReason, Frame, Subscriber } from '../state/subscription.ts'
-
-/** Each frame goes to many sockets and is encoded once. */
-const encoded = new WeakMap<Frame, Buffer>()
+import type { Outbox } from './outbox.ts'
 
 /** How a socket is closed when its subscription ends. */
 const closings: Record<EndReason, [code: number, reason: string]> = {
@@ -15,43 +12,22 @@ const closings: Record<EndReason, [code: number, reason: string]> = {
 /** A WebSocket that watches a path or glob. */
 export class SocketSubscriber implements Subscriber {
   readonly #socket: WebSocket
-  readonly #stream: Duplex
-  #corked = false
+  readonly #outbox: Outbox
 
-  /** @param stream what the WebSocket writes to */
-  constructor(socket: WebSocket, stream: Duplex) {
+  constructor(socket: WebSocket, outbox: Outbox) {
     this.#socket = socket
-    this.#stream = stream
+    this.#outbox = outbox
   }
 
   get bufferedBytes(): number {
-    return this.#socket.bufferedAmount
+    return this.#outbox.bufferedBytes
   }
 
   frame(frame: Frame): void {
-    if (this.#socket.readyState !== this.#socket.OPEN) return
-    this.#cork()
-    this.#socket.send(bytesOf(frame), { binary: true })
+    this.#outbox.send(frame)
   }
 
   ended(reason: EndReason): void {
     this.#socket.close(...closings[reason])
   }
-
-  /** All frames of one turn go out in one write: the system call is what fan-out costs. */
-  #cork(): void {
-    if (this.#corked) return
-    this.#corked = true
-    this.#stream.cork()
-    process.nextTick(() => {
-      this.#corked = false
-      this.#stream.uncork()
-    })
-  }
-}
-
-function bytesOf(frame: Frame): Buffer {
-  let bytes = encoded.get(frame)
-  if (bytes === undefined) encoded.set(frame, (bytes = Buffer.from(frame.text)))
-  return bytes
 }

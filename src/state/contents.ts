@@ -93,5 +93,7 @@ const FRAME_CHARACTERS = 90
 
 function lengthOf(entry: Entry | undefined): number {
   if (entry === undefined) return 0
-  return entry.path.length + entry.data!.length + FRAME_CHARACTERS
+  const { path, data } = entry
+  const indexLength = path.length - path.lastIndexOf('/') - 1
+  return path.length + indexLength + data!.length + FRAME_CHARACTERS
 }

@@ -2,6 +2,7 @@ import type { Entry } from '../core/entry.ts'
 import { isGlob } from '../core/path.ts'
 import type { Listing } from '../store/store.ts'
 import { type Changes, type Contents, EntryContents, ListContents } from './contents.ts'
+import { History } from './history.ts'
 import type { EndReason, Frame, SubscribedView, Subscription } from './subscription.ts'
 
 /** What a view needs of what it belongs to. */
@@ -11,6 +12,9 @@ export interface ViewHost {
   /** The last subscriber has gone. */
   abandoned(view: View): void
 }
+
+/** What a snapshot has besides its data: names, signs and the version. */
+const SNAPSHOT_CHARACTERS = 62
 
 /** A change that came while the listing was on its way. */
 interface EarlyChange {
@@ -29,6 +33,7 @@ export class View implements SubscribedView {
   /** Undefined until the listing is there. */
   #contents: Contents | undefined
   #early = new Map<string, EarlyChange>()
+  readonly #history = new History()
   #seq = 0
   #version = ''
   #snapshot: Frame | undefined
@@ -71,20 +76,28 @@ export class View implements SubscribedView {
     this.#seq = seq
     const operations = this.#contents.apply(changes)
     if (operations?.length === 0) return
+    const previous = this.#version
     this.#version = this.#host.nextVersion()
     this.#snapshot = undefined
+    const patch = this.#patch(operations, previous)
+    if (patch === undefined) this.#history.clear()
+    else this.#history.add(previous, patch, this.#worth)
     if (this.isAbandoned) return
-    const frame = this.#frame(operations)
+    const frame = patch ?? this.snapshot()
     for (const subscription of this.#subscriptions) subscription.deliver(frame)
   }
 
   /**
-   * Takes a subscriber: it gets a snapshot, unless it already has this version, and then every change.
+   * Takes a subscriber, which then gets every change. First it gets nothing if it already has this version, the
+   * patches that it missed if they are known and shorter than the whole, and otherwise a snapshot.
    * @param version what the subscriber has, from an earlier subscription
    */
   join(subscription: Subscription, version: string | undefined): void {
     this.#subscriptions.add(subscription)
-    if (this.#contents !== undefined && version !== this.#version) subscription.catchUp()
+    if (this.#contents === undefined || version === this.#version) return
+    const missed = version === undefined ? undefined : this.#history.since(version, this.#worth)
+    if (missed === undefined) subscription.catchUp()
+    else for (const patch of missed) subscription.deliver(patch)
   }
 
   leave(subscription: Subscription): void {
@@ -105,10 +118,16 @@ export class View implements SubscribedView {
     for (const subscription of this.#subscriptions) subscription.end(reason)
   }
 
-  /** The patch, or the whole where that is shorter. */
-  #frame(operations: readonly string[] | undefined): Frame {
+  /** About how many characters a snapshot has. */
+  get #worth(): number {
+    return this.#contents!.characters + SNAPSHOT_CHARACTERS
+  }
+
+  /** The patch from the previous version to this one, or undefined where the whole is shorter. */
+  #patch(operations: readonly string[] | undefined, previous: string): Frame | undefined {
     const patch = operations?.join(',')
-    if (patch === undefined || patch.length > this.#contents!.characters) return this.snapshot()
-    return { text: `{"snapshot":false,"version":"${this.#version}","data":[${patch}]}` }
+    if (patch === undefined || patch.length > this.#contents!.characters) return undefined
+    const versions = `"version":"${this.#version}","previous":"${previous}"`
+    return { text: `{"snapshot":false,${versions},"data":[${patch}]}` }
   }
 }

@@ -40,7 +40,7 @@ test('a list begins with a snapshot, and then patches follow, newest first', asy
 
   await state.set('box/c', '"c"')
   expect(watcher.texts[1]).toMatch(
-    /^\{"snapshot":false,"version":"[0-9a-f]{24}","data":\[\{"op":"a/,
+    /^\{"snapshot":false,"version":"[0-9a-f]{24}","previous":"[0-9a-f]{24}","data":\[\{"op":"a/,
   )
   await state.set('box/b', '"B"')
   await state.delete('box/a')
@@ -157,31 +157,98 @@ test('a change that readers do not see sends nothing', async () => {
   expect(watcher.copy).toMatchObject({ data: 2 })
 })
 
-test('who comes back with the newest version gets nothing, others a snapshot', async () => {
+test('who comes back gets nothing if nothing was missed, and a snapshot for a version unknown', async () => {
   const { env, state } = await opened()
   await state.set('box/a', '1')
+  const first = await watching(state, 'box/*')
+  const current = new Watcher()
+  state.watch('box/*', current, first.version)
+  const unknown = new Watcher()
+  state.watch('box/*', unknown, '0'.repeat(24))
+  expect([current.texts.length, unknown.texts.length]).toEqual([0, 1])
+  expect(unknown.copy).toEqual(first.copy)
+
+  const alone = new Watcher()
+  const last = state.watch('box/a', alone)
+  await alone.frames(1)
+  last.close()
+  env.advance(29_999)
+  expect(state.watched).toBe(2)
+  env.advance(1)
+  expect(state.watched).toBe(1)
+})
+
+test('who comes back gets exactly the patches that were missed, as the others got them', async () => {
+  const { env, state } = await opened()
+  for (let n = 0; n < 30; n++) await state.set(`box/${n}`, `${n}`)
+  const first = new Watcher()
+  const subscription = state.watch('box/*', first)
+  await first.frames(1)
+  await state.set('box/1', '"seen"')
+  const others = await watching(state, 'box/*')
+  subscription.close()
+
+  await state.set('box/new', '1')
+  await state.delete('box/2')
+  await state.set('box/3', '"changed"')
+  const back = first.successor()
+  const again = state.watch('box/*', back, first.version)
+  expect(back.texts).toEqual(others.texts.slice(1))
+  expect(back.copy).toEqual(others.copy)
+  again.close()
+
+  // While nobody at all watches, too.
+  env.advance(10_000)
+  await state.set('box/4', '4')
+  const late = back.successor()
+  state.watch('box/*', late, back.version)
+  expect(late.texts).toEqual(others.texts.slice(4))
+  expect(late.texts).toHaveLength(1)
+  expect(late.copy).toEqual(await listed(state, 'box/*'))
+})
+
+test('the patches of a lingering view are kept', async () => {
+  const { state } = await opened()
+  for (let n = 0; n < 30; n++) await state.set(`box/${n}`, `${n}`)
   const first = new Watcher()
   const subscription = state.watch('box/*', first)
   await first.frames(1)
   subscription.close()
+  await state.set('box/1', '"changed"')
+  await state.set('box/2', '"changed"')
+  const back = first.successor()
+  state.watch('box/*', back, first.version)
+  expect(back.texts).toHaveLength(2)
+  expect(back.copy).toEqual(await listed(state, 'box/*'))
+})
 
-  const current = new Watcher()
-  state.watch('box/*', current, first.version).close()
-  const stale = new Watcher()
-  state.watch('box/*', stale, '0'.repeat(24)).close()
-  expect([current.texts.length, stale.texts.length]).toEqual([0, 1])
+test('a snapshot comes instead of missed patches that are longer together', async () => {
+  const { state } = await opened()
+  for (let n = 0; n < 10; n++) await state.set(`box/${n}`, `${n}`)
+  const first = await watching(state, 'box/*')
+  for (let n = 0; n < 10; n++) await state.set('box/1', `"${n}"`)
+  expect(first.texts.slice(1).every((text) => text.includes('"snapshot":false'))).toBe(true)
+  const back = new Watcher()
+  state.watch('box/*', back, JSON.parse(first.texts[0]!).version as string)
+  expect(back.texts).toHaveLength(1)
+  expect(back.texts[0]).toContain('"snapshot":true')
+  expect(back.copy).toEqual(first.copy)
+})
 
-  env.advance(1000)
-  await state.set('box/b', '2')
-  const late = new Watcher()
-  const last = state.watch('box/*', late, first.version)
-  expect(late.copy).toEqual(await listed(state, 'box/*'))
-
-  last.close()
-  env.advance(29_999)
-  expect(state.watched).toBe(1)
-  env.advance(1)
-  expect(state.watched).toBe(0)
+test('who falls behind while patches are made up for gets the rest as one snapshot', async () => {
+  const { state } = await opened()
+  for (let n = 0; n < 30; n++) await state.set(`box/${n}`, `${n}`)
+  const first = await watching(state, 'box/*')
+  const { version } = first
+  for (let n = 0; n < 3; n++) await state.set(`box/${n}`, '"changed"')
+  const back = first.successor()
+  back.bufferedBytes = 2 ** 21
+  const subscription = state.watch('box/*', back, version)
+  expect(back.texts).toHaveLength(0)
+  back.bufferedBytes = 0
+  subscription.drained()
+  expect(back.texts).toHaveLength(1)
+  expect(back.copy).toEqual(first.copy)
 })
 
 test('a version of an earlier run is never taken for the newest', async () => {

@@ -5,6 +5,7 @@ import type { EndReason, Frame, Subscriber } from '../../src/state/subscription.
 interface Message {
   readonly snapshot: boolean
   readonly version: string
+  readonly previous?: string
   readonly data: unknown
 }
 
@@ -16,10 +17,23 @@ export class Watcher implements Subscriber {
   readonly texts: string[] = []
   readonly versions: string[] = []
   reason: EndReason | undefined
+  #held: string | undefined
   #heard: (() => void)[] = []
+
+  /** One that comes back with what this one has, and hears of what it missed. */
+  successor(): Watcher {
+    const watcher = new Watcher()
+    watcher.copy = structuredClone(this.copy)
+    watcher.#held = this.version
+    return watcher
+  }
 
   frame({ text }: Frame): void {
     const message = JSON.parse(text) as Message
+    // A patch says what it applies to, so a client sees a gap (O10).
+    if (!message.snapshot && message.previous !== this.version) {
+      throw new Error(`a patch for ${message.previous} came to who has ${this.version}`)
+    }
     this.texts.push(text)
     this.versions.push(message.version)
     this.copy = message.snapshot
@@ -33,7 +47,7 @@ export class Watcher implements Subscriber {
   }
 
   get version(): string | undefined {
-    return this.versions.at(-1)
+    return this.versions.at(-1) ?? this.#held
   }
 
   /** Resolves when `count` frames have come in all. */
