@@ -12,12 +12,13 @@ export interface Refusal {
 /** A real client of `ws://…/{pattern}`. */
 export class Client {
   readonly socket: WebSocket
-  readonly watcher = new Watcher()
+  readonly watcher: Watcher
   /** Resolves to the code that the socket was closed with. */
   readonly closed: Promise<number>
 
-  constructor(socket: WebSocket) {
+  constructor(socket: WebSocket, watcher: Watcher) {
     this.socket = socket
+    this.watcher = watcher
     socket.on('message', (data: Buffer, isBinary) => {
       if (!isBinary) throw new Error('frames are binary')
       this.watcher.frame({ text: data.toString() })
@@ -28,8 +29,14 @@ export class Client {
   }
 
   /** Opens it; the socket may already have messages by then. */
-  static async open(url: string, path: string, headers: Record<string, string> = {}) {
-    const client = new Client(new WebSocket(`${url.replace('http', 'ws')}/${path}`, { headers }))
+  static async open(
+    url: string,
+    path: string,
+    headers: Record<string, string> = {},
+    watcher = new Watcher(),
+  ): Promise<Client> {
+    const socket = new WebSocket(`${url.replace('http', 'ws')}/${path}`, { headers })
+    const client = new Client(socket, watcher)
     await once(client.socket, 'open')
     return client
   }

@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { entryJson, MISSING_ENTRY_JSON } from '../../src/core/entry.ts'
 import { State } from '../../src/state/state.ts'
+import type { Frame } from '../../src/state/subscription.ts'
 import { LocalStore } from '../../src/store/local.ts'
 import type { Commit } from '../../src/store/store.ts'
 import { MemoryEngine } from '../../src/store/memory.ts'
@@ -226,10 +227,11 @@ test('a snapshot comes instead of missed patches that are longer together', asyn
   const { state } = await opened()
   for (let n = 0; n < 10; n++) await state.set(`box/${n}`, `${n}`)
   const first = await watching(state, 'box/*')
+  const { version } = first
   for (let n = 0; n < 10; n++) await state.set('box/1', `"${n}"`)
   expect(first.texts.slice(1).every((text) => text.includes('"snapshot":false'))).toBe(true)
   const back = new Watcher()
-  state.watch('box/*', back, JSON.parse(first.texts[0]!).version as string)
+  state.watch('box/*', back, version)
   expect(back.texts).toHaveLength(1)
   expect(back.texts[0]).toContain('"snapshot":true')
   expect(back.copy).toEqual(first.copy)
@@ -293,6 +295,23 @@ test('a slow subscriber costs bounded memory, and catches up with one snapshot (
   await state.set('box/0', '"again"')
   expect(slow.texts).toHaveLength(3)
   expect(slow.copy).toEqual(await listed(state, 'box/*'))
+})
+
+test('one change is one frame, the same for 1,000 subscribers', async () => {
+  const { state } = await opened()
+  const frames = new Set<Frame>()
+  for (let n = 0; n < 1000; n++) {
+    state.watch('a', {
+      frame: (frame) => void frames.add(frame),
+      bufferedBytes: 0,
+      ended: () => undefined,
+    })
+  }
+  await watching(state, 'a')
+  expect(frames.size).toBe(1)
+  await state.set('a', '1')
+  await state.set('a', '2')
+  expect(frames.size).toBe(3)
 })
 
 test('a subscriber that stays stuck is given up; one that moves is not', async () => {
