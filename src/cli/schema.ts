@@ -19,6 +19,11 @@ export interface Settings {
   readonly jwtAudience?: string
   readonly jwtAlgorithm?: readonly string[]
   readonly jwtRightsClaim?: string
+  readonly maxRequestsPerMinute?: number
+  readonly maxConnections?: number
+  readonly maxConnectionsPerAddress?: number
+  readonly maxSockets?: number
+  readonly maxSocketsPerClient?: number
   readonly tlsCert?: string
   readonly tlsKey?: string
   readonly tlsClientCa?: string
@@ -210,6 +215,46 @@ export const settings: readonly Setting[] = [
     description: "claim of a JSON Web Token that holds its rights; by default 'skerry'",
     expected: 'a text that is not empty',
     limits: { minLength: 1 },
+  },
+  {
+    name: 'maxRequestsPerMinute',
+    type: 'integer',
+    value: '<number>',
+    description: 'most requests in a minute from one address; 0 for no limit',
+    expected: 'a whole number from 0 to 10000000',
+    limits: { minimum: 0, maximum: 10_000_000 },
+  },
+  {
+    name: 'maxConnections',
+    type: 'integer',
+    value: '<number>',
+    description: 'most connections at once',
+    expected: 'a whole number from 1 to 10000000',
+    limits: { minimum: 1, maximum: 10_000_000 },
+  },
+  {
+    name: 'maxConnectionsPerAddress',
+    type: 'integer',
+    value: '<number>',
+    description: 'most connections at once from one address',
+    expected: 'a whole number from 1 to 10000000',
+    limits: { minimum: 1, maximum: 10_000_000 },
+  },
+  {
+    name: 'maxSockets',
+    type: 'integer',
+    value: '<number>',
+    description: 'most WebSockets at once',
+    expected: 'a whole number from 1 to 10000000',
+    limits: { minimum: 1, maximum: 10_000_000 },
+  },
+  {
+    name: 'maxSocketsPerClient',
+    type: 'integer',
+    value: '<number>',
+    description: 'most WebSockets at once of one client',
+    expected: 'a whole number from 1 to 10000000',
+    limits: { minimum: 1, maximum: 10_000_000 },
   },
   {
     name: 'tlsCert',

@@ -59,9 +59,18 @@ function nodeOptions(settings: Settings) {
   const { tokenFile, peerTokenFile } = rest
   const plain = { host, port, data, memory, id, leader, insecure, maxClockDriftMs, bodyLimitBytes }
   const lists = { keys: key, peers: peer, allowedOrigins: allowedOrigin, allowedHosts: allowedHost }
+  const { maxRequestsPerMinute, maxConnections, maxConnectionsPerAddress } = rest
+  const { maxSockets, maxSocketsPerClient } = rest
+  const limits = {
+    maxRequestsPerMinute,
+    maxConnections,
+    maxConnectionsPerAddress,
+    maxSockets,
+    maxSocketsPerClient,
+  }
   const trust = { tokenFile, peerTokenFile, jwt: jwtOf(settings), tls: tlsOf(settings) }
   // Given as undefined, an option of a node has its default.
-  return { ...plain, ...lists, ...trust }
+  return { ...plain, ...lists, ...limits, ...trust }
 }
 
 function jwtOf(settings: Settings): ServerOptions['jwt'] {

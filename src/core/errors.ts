@@ -190,6 +190,16 @@ const table = {
     status: 503,
     message: (limit: number) => `${limit} sockets are open already; try again later`,
   },
+  CLIENT_SOCKETS_FULL: {
+    status: 429,
+    message: (limit: number) =>
+      `you have ${limit} sockets open already; close some, or watch more on one by '_skerry/live'`,
+  },
+  RATE_LIMITED: {
+    status: 429,
+    message: (limit: number) =>
+      `more than ${limit} requests in a minute came from your address; wait as 'Retry-After' says`,
+  },
   PEER_UNREACHABLE: {
     status: 502,
     message: (url: string, why: string) =>

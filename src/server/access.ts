@@ -22,7 +22,9 @@ export const VERBS: readonly Verb[] = ['read', 'write', 'delete', 'admin']
 export interface Principal {
   /** What logs and limits call them. */
   readonly name: string
-  /** True for who brought no token: told to bring one where their rights end. */
+  /** True if a token says so. */
+  readonly authenticated: boolean
+  /** True for who brought no token where one could be brought: told to bring one where their rights end. */
   readonly anonymous: boolean
   /**
    * True if they may do so with everything that the pattern covers: for a glob, the right must hold for all
@@ -34,6 +36,7 @@ export interface Principal {
 /** The one principal of a node without authentication. */
 export const EVERYONE: Principal = Object.freeze({
   name: 'everyone',
+  authenticated: false,
   anonymous: false,
   may: () => true,
 })
@@ -94,7 +97,12 @@ export function authenticate(app: FastifyInstance, authenticator: Authenticator)
 }
 
 /** Whoever asks an open route: it needs no rights there, and so has none. */
-const ANYBODY: Principal = Object.freeze({ name: 'anybody', anonymous: true, may: () => false })
+const ANYBODY: Principal = Object.freeze({
+  name: 'anybody',
+  authenticated: false,
+  anonymous: true,
+  may: () => false,
+})
 
 declare module 'fastify' {
   interface FastifyRequest {

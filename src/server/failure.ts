@@ -9,6 +9,9 @@ import type { Logger } from './log.ts'
 /** What a 401 asks for. */
 const CHALLENGE = 'Bearer realm="skerry"'
 
+/** When to come again who asked too often, if nothing is known better. */
+const RETRY_AFTER_SECONDS = 60
+
 /** The body of every answer that is an error. */
 export function failureJson(failure: SkerryError): string {
   const { code, message } = failure
@@ -73,6 +76,7 @@ export function answerRaw(socket: Duplex, failure: SkerryError): void {
     'content-type: application/json; charset=utf-8',
     `content-length: ${Buffer.byteLength(body)}`,
     ...(failure.status === 401 ? [`www-authenticate: ${CHALLENGE}`] : []),
+    ...(failure.status === 429 ? [`retry-after: ${RETRY_AFTER_SECONDS}`] : []),
   ]
   socket.end(`${head.join('\r\n')}\r\n\r\n${body}`, () => socket.destroy())
 }

@@ -44,6 +44,16 @@ export interface ServerOptions {
    * front of it; `*` allows all. Default none.
    */
   readonly allowedHosts?: readonly string[]
+  /** The most requests in a minute from one address, upgrades included; 0 for no limit. Default 0. */
+  readonly maxRequestsPerMinute?: number
+  /** The most connections at once; those beyond are cut off. Default 60,000. */
+  readonly maxConnections?: number
+  /** The most connections at once from one address (IPv6: /64). Default 16,384. */
+  readonly maxConnectionsPerAddress?: number
+  /** The most WebSockets at once. Default 50,000; keep it below `maxConnections`. */
+  readonly maxSockets?: number
+  /** The most WebSockets at once of one principal, or of one address without tokens. Default 10,000. */
+  readonly maxSocketsPerClient?: number
   /** Allows `host` to be other than loopback without authentication. Default false. */
   readonly insecure?: boolean
   /**
@@ -89,6 +99,9 @@ const MAX_BODY_LIMIT_BYTES = 256 * 1024 * 1024
 /** The most keys, peers and origins that can be named. */
 const MAX_NAMED = 1024
 
+/** What no machine has open at once. */
+const MAX_OPEN = 10_000_000
+
 type Check = (name: string, value: unknown) => void
 
 const checks: Record<keyof ServerOptions, Check> = {
@@ -107,6 +120,11 @@ const checks: Record<keyof ServerOptions, Check> = {
   jwt: checkJwt,
   tls: checkTls,
   allowedHosts: (name, value) => checkTexts(name, value, () => undefined),
+  maxRequestsPerMinute: (name, value) => checkWhole(name, value, Number.MAX_SAFE_INTEGER),
+  maxConnections: checkCount,
+  maxConnectionsPerAddress: checkCount,
+  maxSockets: checkCount,
+  maxSocketsPerClient: checkCount,
   insecure: checkFlag,
   allowedOrigins: (name, value) => checkTexts(name, value, (text) => checkOrigin(name, text)),
   cluster: checkObject,
@@ -145,6 +163,11 @@ export function resolveOptions(options: ServerOptions): ResolvedOptions {
     jwt: options.jwt && Object.freeze({ ...options.jwt }),
     tls: options.tls && Object.freeze({ ...options.tls }),
     allowedHosts: Object.freeze([...(options.allowedHosts ?? [])]),
+    maxRequestsPerMinute: options.maxRequestsPerMinute ?? 0,
+    maxConnections: options.maxConnections ?? 60_000,
+    maxConnectionsPerAddress: options.maxConnectionsPerAddress ?? 16_384,
+    maxSockets: options.maxSockets ?? 50_000,
+    maxSocketsPerClient: options.maxSocketsPerClient ?? 10_000,
     insecure,
     allowedOrigins: Object.freeze([...(options.allowedOrigins ?? [])]),
     logger: options.logger,
@@ -173,6 +196,12 @@ function checkFlag(name: string, value: unknown): void {
 function checkWhole(name: string, value: unknown, max: number): void {
   const holds = Number.isInteger(value) && (value as number) >= 0 && (value as number) <= max
   check(name, value, holds, `use a whole number from 0 to ${max}`)
+}
+
+/** A bound on what is open at once: 0 would shut everybody out. */
+function checkCount(name: string, value: unknown): void {
+  checkWhole(name, value, MAX_OPEN)
+  check(name, value, value !== 0, `use a whole number from 1 to ${MAX_OPEN}`)
 }
 
 function checkTexts(name: string, value: unknown, each: (text: string) => void): void {

@@ -4,6 +4,9 @@ import { skerryError } from '../core/errors.ts'
 /** How long browsers may remember the answer to a preflight, in seconds. */
 const PREFLIGHT_MAX_AGE_SECONDS = 600
 
+/** What pages may read of an answer besides its body and the headers that are harmless. */
+const EXPOSED_HEADERS = 'etag, retry-after, www-authenticate'
+
 /**
  * Which web pages may use this node. Without it any page that a user has open could write to a node on
  * their own machine: loopback is no protection against a browser.
@@ -36,7 +39,10 @@ export class OriginPolicy {
     if (!permitted && (method === 'GET' || method === 'HEAD')) return false
     if (!permitted) throw skerryError('ORIGIN_REFUSED', origin)
     if (!this.#lists(origin)) return false
-    void reply.header('access-control-allow-origin', origin).header('vary', 'origin')
+    void reply
+      .header('access-control-allow-origin', origin)
+      .header('access-control-expose-headers', EXPOSED_HEADERS)
+      .header('vary', 'origin')
     const asked = request.headers['access-control-request-method']
     if (method !== 'OPTIONS' || asked === undefined) return false
     const headers = request.headers['access-control-request-headers']

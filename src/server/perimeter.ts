@@ -5,6 +5,7 @@ import { skerryError } from '../core/errors.ts'
 import { authenticate, type Authenticator, openAccess, type Principal } from './access.ts'
 import { Authentication } from './authentication.ts'
 import { HostPolicy } from './host.ts'
+import { Limits } from './limits.ts'
 import { silent } from './log.ts'
 import type { ResolvedOptions } from './options.ts'
 import { OriginPolicy } from './origin.ts'
@@ -14,6 +15,7 @@ import { Certificates } from './tls.ts'
 export class Perimeter {
   readonly certificates: Certificates | undefined
   readonly #hosts: HostPolicy
+  readonly #limits: Limits
   readonly #origins: OriginPolicy
   readonly #authentication: Authentication | undefined
 
@@ -25,6 +27,7 @@ export class Perimeter {
   ) {
     this.certificates = certificates
     this.#authentication = authentication
+    this.#limits = new Limits(options)
     this.#hosts = new HostPolicy(options.host, options.allowedHosts)
     this.#origins = new OriginPolicy(options.allowedOrigins)
   }
@@ -54,16 +57,18 @@ export class Perimeter {
       this.#hosts.assertPermitted(request.headers.host)
       if (!this.#origins.guard(request, reply)) done()
     })
+    this.#limits.guard(app)
     authenticate(app, this.authenticator)
   }
 
   /**
    * Has a request to upgrade pass.
    * @param fromPages whether web pages have any business there
-   * @throws SKERRY_HOST_REFUSED, SKERRY_ORIGIN_REFUSED, SKERRY_UNAUTHENTICATED
+   * @throws SKERRY_RATE_LIMITED, SKERRY_HOST_REFUSED, SKERRY_ORIGIN_REFUSED, SKERRY_UNAUTHENTICATED
    */
-  async admit({ headers }: IncomingMessage, fromPages: boolean): Promise<Principal> {
+  async admit({ headers, socket }: IncomingMessage, fromPages: boolean): Promise<Principal> {
     const { origin, host } = headers
+    await this.#limits.count(socket.remoteAddress)
     this.#hosts.assertPermitted(host)
     // Only browsers name an origin.
     const permitted = fromPages ? this.#origins.permits(origin, host) : !origin

@@ -30,6 +30,7 @@ export const rightsSchema = {
 /** Somebody with a name and a list of rights. */
 export class Holder implements Principal {
   readonly name: string
+  readonly authenticated: boolean
   readonly anonymous: boolean
   readonly #paths: Readonly<Record<Verb, readonly string[]>>
 
@@ -39,6 +40,7 @@ export class Holder implements Principal {
    */
   constructor(name: string, rights: readonly Right[], anonymous = false) {
     this.name = name
+    this.authenticated = !anonymous
     this.anonymous = anonymous
     const paths: Record<Verb, string[]> = { read: [], write: [], delete: [], admin: [] }
     for (const { verbs, paths: named = [EVERYTHING] } of rights) {

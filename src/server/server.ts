@@ -95,6 +95,7 @@ export class Server {
         subscribe: (...asked) => clients.subscribe(...asked),
       },
       perimeter,
+      options,
     )
     this.app = this.#application()
     perimeter.certificates?.follow(this.app.server as HttpsServer)

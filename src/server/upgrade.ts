@@ -6,12 +6,10 @@ import { assertPattern, EVERYTHING, isReserved } from '../core/path.ts'
 import { assertMay, BEARER_PROTOCOL, type Principal } from './access.ts'
 import { LINK_PATH, targetPath, targetQuery } from './address.ts'
 import { MAX_LINK_FRAME_BYTES } from './channel.ts'
+import { clientOf, Holdings } from './client.ts'
 import { answerRaw, failureOf } from './failure.ts'
 import type { Perimeter } from './perimeter.ts'
 import type { SubscriptionRequest } from './socket.ts'
-
-/** The most sockets that a node keeps open at once. */
-const MAX_SOCKETS = 50_000
 
 /** Clients have next to nothing to say: the largest message they may send, in bytes. */
 const MAX_CLIENT_MESSAGE_BYTES = 4096
@@ -28,6 +26,12 @@ export interface UpgradeTargets {
   link(socket: WebSocket): void
 }
 
+/** How many sockets may be open at once. */
+export interface SocketBounds {
+  readonly maxSockets: number
+  readonly maxSocketsPerClient: number
+}
+
 /** A request to upgrade, as Node hands it over. */
 interface Upgrade {
   readonly request: IncomingMessage
@@ -39,6 +43,8 @@ interface Upgrade {
 export class Upgrades {
   readonly #targets: UpgradeTargets
   readonly #perimeter: Perimeter
+  readonly #bounds: SocketBounds
+  readonly #held: Holdings
   readonly #links = webSockets(MAX_LINK_FRAME_BYTES)
   readonly #clients = webSockets(MAX_CLIENT_MESSAGE_BYTES)
   readonly #open = new Set<WebSocket>()
@@ -46,9 +52,11 @@ export class Upgrades {
   #stopping = false
   #emptied: () => void = () => undefined
 
-  constructor(targets: UpgradeTargets, perimeter: Perimeter) {
+  constructor(targets: UpgradeTargets, perimeter: Perimeter, bounds: SocketBounds) {
     this.#targets = targets
     this.#perimeter = perimeter
+    this.#bounds = bounds
+    this.#held = new Holdings(bounds.maxSocketsPerClient)
   }
 
   /** How many sockets are open. */
@@ -82,12 +90,19 @@ export class Upgrades {
   /** Lets the request in if page, token and numbers allow it, and hands it on. */
   async #admit(upgrade: Upgrade): Promise<void> {
     this.#assertServing()
-    if (this.#open.size + this.#pending > MAX_SOCKETS)
-      throw skerryError('SOCKETS_FULL', MAX_SOCKETS)
+    const { maxSockets } = this.#bounds
+    if (this.#open.size + this.#pending > maxSockets) throw skerryError('SOCKETS_FULL', maxSockets)
     const { request } = upgrade
     const pattern = targetPath(request.url!)
     const principal = await this.#perimeter.admit(request, pattern !== LINK_PATH)
     this.#assertServing()
+    // Who is gone by now gives nothing back any more.
+    if (upgrade.stream.destroyed) return
+    const client = clientOf(principal, request.socket.remoteAddress)
+    if (!this.#held.take(client)) {
+      throw skerryError('CLIENT_SOCKETS_FULL', this.#bounds.maxSocketsPerClient)
+    }
+    upgrade.stream.once('close', () => this.#held.release(client))
     this.#route(upgrade, pattern, principal)
   }
 
