@@ -8,6 +8,7 @@ import { assertMay } from './access.ts'
 import { targetPath, targetQuery } from './address.ts'
 import { batchRoute } from './batch.ts'
 import { bodyText, JSON_TYPE } from './body.ts'
+import { sendText } from './compression.ts'
 import { conditionOf, etagOf } from './conditions.ts'
 import { rangeOf } from './query.ts'
 
@@ -35,13 +36,13 @@ async function read(
   state: State,
   request: FastifyRequest,
   reply: FastifyReply,
-): Promise<string | FastifyReply> {
+): Promise<FastifyReply> {
   const path = targetPath(request.raw.url!)
   assertMay(request.principal, 'read', path)
   void reply.header('content-type', JSON_TYPE)
   if (isGlob(path)) {
     const entries = await state.list(path, rangeOf(targetQuery(request.raw.url!)))
-    return `[${entries.map(entryJson).join(',')}]`
+    return sendText(reply, `[${entries.map(entryJson).join(',')}]`)
   }
   const entry = await state.get(path)
   if (entry === undefined) throw skerryError('NOT_FOUND', path)
@@ -49,7 +50,7 @@ async function read(
   const { ifNoneMatch } = conditionOf(request.headers)
   if (ifNoneMatch !== undefined && state.isVersion(entry, ifNoneMatch))
     return reply.code(304).send()
-  return entryJson(entry)
+  return sendText(reply, entryJson(entry))
 }
 
 async function write(state: State, request: FastifyRequest, reply: FastifyReply): Promise<string> {

@@ -1,6 +1,7 @@
 import { fastify, type FastifyInstance } from 'fastify'
 import type { Server as HttpsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
+import type { Registry } from 'prom-client'
 import type { Cluster } from '../cluster/cluster.ts'
 import type { Env } from '../core/env.ts'
 import { messageOf, skerryError, skerryErrorFrom } from '../core/errors.ts'
@@ -14,12 +15,14 @@ import { Sync } from '../sync/sync.ts'
 import { serverUrl } from './address.ts'
 import { SocketChannel } from './channel.ts'
 import { type ClusterNode, openClusterNode } from './cluster/node.ts'
+import { allowCompression } from './compression.ts'
 import { machineEnv } from './env.ts'
 import { answerClientError, answerFailure, failureOf } from './failure.ts'
 import { frontRoute } from './front.ts'
 import { healthRoutes, type NodeStatus, storeStatus } from './health.ts'
 import { InFlight } from './inflight.ts'
 import { type Logger, silent } from './log.ts'
+import { Metrics, type MetricsSource } from './metrics.ts'
 import { type ResolvedOptions, resolveOptions, type ServerOptions } from './options.ts'
 import { Perimeter } from './perimeter.ts'
 import { METHODS, restRoutes } from './rest.ts'
@@ -62,6 +65,7 @@ export class Server {
   readonly #perimeter: Perimeter
   readonly #sync: Sync
   readonly #upgrades: Upgrades
+  readonly #metrics: Metrics
   readonly #inFlight = new InFlight()
   readonly #startedMs: number
   #phase: 'starting' | 'ready' | 'stopping' = 'starting'
@@ -97,6 +101,7 @@ export class Server {
       perimeter,
       options,
     )
+    this.#metrics = new Metrics(this.#measured())
     this.app = this.#application()
     perimeter.certificates?.follow(this.app.server as HttpsServer)
     this.app.server.on('upgrade', (request, stream, head) =>
@@ -127,6 +132,11 @@ export class Server {
     const { events } = this.#clusterNode ?? {}
     if (events) return events.coordinator
     throw skerryError('OPTION_INVALID', 'events', undefined, 'set it, to have this node keep them')
+  }
+
+  /** The registry behind `GET /metrics`, of prom-client; add metrics of your own. */
+  get metrics(): Registry {
+    return this.#metrics.registry
   }
 
   /** Where the node is reached from its own machine; with port 0 only known once it listens. */
@@ -191,6 +201,7 @@ export class Server {
     this.app.server.closeAllConnections()
     await closed
     this.#perimeter.close()
+    this.#metrics.close()
     await this.store.close()
   }
 
@@ -216,6 +227,20 @@ export class Server {
       const cancel = this.#env.setTimer(limitMs, resolve)
       promise.finally(cancel).then(resolve, reject)
     })
+  }
+
+  #measured(): MetricsSource {
+    const { state, store } = this
+    return {
+      status: () => this.status(),
+      watch: (listener) => store.watch(listener),
+      get collapses() {
+        return state.collapses
+      },
+      get subscribers() {
+        return state.subscribers
+      },
+    }
   }
 
   #application(): FastifyInstance {
@@ -246,7 +271,11 @@ export class Server {
       done()
     })
     this.#perimeter.guard(app)
-    frontRoute(app, this.store, this.#perimeter.authenticator)
+    allowCompression(app)
+    this.#metrics.serve(app)
+    const { store, state } = this
+    const source = { store, state, status: () => this.status() }
+    frontRoute(app, source, this.#perimeter.authenticator)
     healthRoutes(app, () => this.status())
     this.#clusterNode?.routes(app)
     void app.register(restRoutes(this.state))

@@ -11,6 +11,12 @@ const LINGER_MS = 30_000
 /** The most views kept that nobody watches; the one longest alone goes first. */
 const MAX_LINGERING = 64
 
+/** How many watch a path or glob. */
+export interface PatternSubscribers {
+  readonly pattern: string
+  readonly subscribers: number
+}
+
 /** The live views of a store: one for each pattern that somebody watches. */
 export class Live {
   readonly #store: Store
@@ -21,6 +27,7 @@ export class Live {
   readonly #unwatch: () => void
   readonly #versionSuffix: string
   #lastVersion = 0n
+  #collapses = 0
 
   constructor(store: Store, env: Env) {
     this.#store = store
@@ -33,6 +40,20 @@ export class Live {
   /** How many patterns have a view now. */
   get size(): number {
     return this.#byPath.size + this.#byGlob.size
+  }
+
+  /** How often a slow subscriber got a snapshot in the place of patches. */
+  get collapses(): number {
+    return this.#collapses
+  }
+
+  /** How many watch what. */
+  *subscriptions(): Iterable<PatternSubscribers> {
+    for (const views of [this.#byPath, this.#byGlob]) {
+      for (const { pattern, subscribers } of views.values()) {
+        if (subscribers > 0) yield { pattern, subscribers }
+      }
+    }
   }
 
   /** See `State.watch`. */
@@ -62,6 +83,7 @@ export class Live {
     const view = new View(pattern, {
       nextVersion: () => this.#nextVersion(),
       abandoned: (abandoned) => this.#linger(abandoned),
+      collapsed: () => this.#collapses++,
     })
     this.#views(pattern).set(pattern, view)
     // The view follows the feed from this very turn on, and the listing shows this turn or a later one.

@@ -4,7 +4,7 @@ import { skerryError } from '../core/errors.ts'
 import { assertPattern, isGlob } from '../core/path.ts'
 import type { Store, Write } from '../store/store.ts'
 import { itemWrites, MAX_BATCH_WRITES, ofItem } from './batch.ts'
-import { Live } from './live.ts'
+import { Live, type PatternSubscribers } from './live.ts'
 import { assertRange, type Range, Selection } from './range.ts'
 import type { Subscriber, Subscription } from './subscription.ts'
 import { type Condition, Versions } from './version.ts'
@@ -61,6 +61,28 @@ export class State {
   /** How many paths and globs are watched. */
   get watched(): number {
     return this.#live.size
+  }
+
+  /** How often a subscriber that was too slow got one snapshot in the place of patches. */
+  get collapses(): number {
+    return this.#live.collapses
+  }
+
+  /** What is watched now, and by how many; of more than `limit` paths and globs, the first ones. */
+  subscriptions(limit: number): PatternSubscribers[] {
+    const found: PatternSubscribers[] = []
+    for (const subscription of this.#live.subscriptions()) {
+      if (found.length === limit) break
+      found.push(subscription)
+    }
+    return found
+  }
+
+  /** How many subscriptions there are now. */
+  get subscribers(): number {
+    let count = 0
+    for (const { subscribers } of this.#live.subscriptions()) count += subscribers
+    return count
   }
 
   /** The version of an entry: the same digits on every node that holds the same. */

@@ -28,6 +28,8 @@ export interface Subscriber {
 /** What a subscription needs of the view it is on. */
 export interface SubscribedView {
   snapshot(): Frame
+  /** A subscriber was too slow, and gets a snapshot in the place of patches. */
+  collapsed(): void
   leave(subscription: Subscription): void
 }
 
@@ -54,6 +56,7 @@ export class Subscription {
       this.#send(() => frame)
     } else {
       this.#behind = true
+      this.#view.collapsed()
       this.#watchOver(bufferedBytes)
     }
   }

@@ -11,6 +11,8 @@ export interface ViewHost {
   nextVersion(): string
   /** The last subscriber has gone. */
   abandoned(view: View): void
+  /** A subscriber was too slow for patches. */
+  collapsed(): void
 }
 
 /** What a snapshot has besides its data: names, signs and the version. */
@@ -41,6 +43,11 @@ export class View implements SubscribedView {
   constructor(pattern: string, host: ViewHost) {
     this.pattern = pattern
     this.#host = host
+  }
+
+  /** How many watch. */
+  get subscribers(): number {
+    return this.#subscriptions.size
   }
 
   /** True if nobody watches. */
@@ -106,6 +113,10 @@ export class View implements SubscribedView {
   }
 
   /** The whole as of now; put together once, however many ask for it. */
+  collapsed(): void {
+    this.#host.collapsed()
+  }
+
   snapshot(): Frame {
     this.#snapshot ??= {
       text: `{"snapshot":true,"version":"${this.#version}","data":${this.#contents!.json()}}`,

@@ -248,3 +248,24 @@ test('the main page is there', async () => {
   expect(response.headers.get('content-type')).toBe('text/html; charset=utf-8')
   expect(await response.text()).toContain('<h1>Skerry</h1>')
 })
+
+test('large answers are compressed for who takes that, small ones never', async () => {
+  const { url, state } = await runningNode()
+  await state.set('box/large', `"${'x'.repeat(20_000)}"`)
+  await state.set('small', '1')
+  const get = (path: string, encoding: string) =>
+    fetch(`${url}/${path}`, { headers: { 'accept-encoding': encoding } })
+  for (const path of ['box/large', 'box/*']) {
+    const plain = await get(path, 'identity')
+    expect(plain.headers.get('content-encoding')).toBeNull()
+    const text = await plain.text()
+    for (const encoding of ['gzip', 'br']) {
+      const packed = await get(path, encoding)
+      expect(packed.headers.get('content-encoding')).toBe(encoding)
+      expect(packed.headers.get('content-type')).toBe('application/json; charset=utf-8')
+      expect(packed.headers.get('vary')).toContain('accept-encoding')
+      expect(await packed.text()).toBe(text)
+    }
+  }
+  expect((await get('small', 'gzip')).headers.get('content-encoding')).toBeNull()
+})

@@ -1,0 +1,82 @@
+import { Counter } from 'prom-client'
+import { expect, test } from 'vitest'
+import { read } from '../repo/sources.ts'
+import { ManualEnv } from '../state/manual-env.ts'
+import { Client } from './client.ts'
+import { runningNode } from './running.ts'
+
+async function metrics(url: string): Promise<Map<string, number>> {
+  const response = await fetch(`${url}/metrics`)
+  expect(response.headers.get('content-type')).toMatch(/^text\/plain; version=/)
+  const lines = (await response.text()).split('\n').filter((line) => /^[a-z]/.test(line))
+  return new Map(
+    lines.map((line) => {
+      const space = line.lastIndexOf(' ')
+      return [line.slice(0, space), Number(line.slice(space + 1))]
+    }),
+  )
+}
+
+test('metrics tell what was served, by route and never by path', async () => {
+  const { url } = await runningNode()
+  for (let n = 0; n < 5; n++) await fetch(`${url}/box/${n}`, { method: 'POST', body: '1' })
+  await fetch(`${url}/none`)
+  await fetch(`${url}/none`, { method: 'PUT' })
+  const told = await metrics(url)
+  const count = (labels: string) => told.get(`skerry_http_requests_total{${labels}}`)
+  expect(count('method="POST",route="/*",status="200"')).toBe(5)
+  expect(count('method="GET",route="/*",status="404"')).toBe(1)
+  expect(count('method="PUT",route="none",status="405"')).toBe(1)
+  const observed = 'skerry_http_request_duration_seconds_count{method="POST",route="/*"}'
+  expect(told.get(observed)).toBe(5)
+  expect(told.get('skerry_store_seq')).toBe(5)
+  expect(told.get('skerry_changes_total')).toBe(5)
+  expect(told.get('skerry_ready')).toBe(1)
+  expect([...told.keys()].join()).not.toMatch(/box|none"?[^,}"]*\/|127\.0/)
+})
+
+test('metrics tell of sockets, subscribers, bytes and slow ones', async () => {
+  const server = await runningNode({}, new ManualEnv())
+  const slow = await Client.open(server.url, 'big')
+  await Client.open(server.url, 'other')
+  await slow.watcher.frames(1)
+  const before = await metrics(server.url)
+  expect(before.get('skerry_sockets')).toBe(2)
+  expect(before.get('skerry_subscribers')).toBe(2)
+  expect(before.get('skerry_subscriber_collapses_total')).toBe(0)
+  slow.socket.pause()
+  for (let n = 0; n < 40; n++) {
+    await server.state.set('big', `"${n}${'x'.repeat(1024 * 1024)}"`)
+  }
+  const after = await metrics(server.url)
+  expect(after.get('skerry_subscriber_collapses_total')).toBe(1)
+  expect(after.get('skerry_sent_bytes_total')).toBeGreaterThan(1024 * 1024)
+})
+
+test('metrics tell of links, and how far a peer is behind', async () => {
+  const leader = await runningNode({ id: 'leader' })
+  const node = await runningNode({ id: 'node', leader: leader.url })
+  await leader.state.set('a', '1')
+  await expect.poll(async () => (await node.state.get('a'))?.data).toBe('1')
+  await expect
+    .poll(async () => (await metrics(leader.url)).get('skerry_link_lag_changes{peer="node"}'))
+    .toBe(0)
+  expect((await metrics(leader.url)).get('skerry_links')).toBe(1)
+})
+
+test('each server has its own registry, and an application adds to it', async () => {
+  const [first, second] = [await runningNode(), await runningNode()]
+  new Counter({ name: 'orders_total', help: 'Orders.', registers: [first.metrics] }).inc(3)
+  await first.state.set('a', '1')
+  expect((await metrics(first.url)).get('orders_total')).toBe(3)
+  const told = await metrics(second.url)
+  expect([told.has('orders_total'), told.get('skerry_store_seq')]).toEqual([false, 0])
+})
+
+test('docs/metrics.md lists every metric with its type', async () => {
+  const { metrics: registry } = await runningNode()
+  const rows = read('docs/metrics.md').matchAll(/^\| `(skerry_\w+)` +\| (\w+) /gm)
+  const documented = Array.from(rows, ([, name, type]) => `${name} ${type}`)
+  const told = (await registry.metrics()).matchAll(/^# TYPE (\w+) (\w+)$/gm)
+  expect(documented.sort()).toEqual(Array.from(told, ([, name, type]) => `${name} ${type}`).sort())
+})
