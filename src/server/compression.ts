@@ -15,5 +15,7 @@ export function allowCompression(app: FastifyInstance): void {
 
 /** Sends a text, compressed if it is large and the client takes that. Never used for streams of events. */
 export function sendText(reply: FastifyReply, text: string): FastifyReply {
-  return text.length < COMPRESS_FROM_BYTES ? reply.send(text) : reply.compress(text)
+  if (text.length < COMPRESS_FROM_BYTES) return reply.send(text)
+  reply.compress(text)
+  return reply
 }
