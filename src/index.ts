@@ -1,6 +1,7 @@
 /** The main door: run a node in your own process. */
-export { type ErrorCode, SkerryError, skerryError } from './core/errors.ts'
+export { type ErrorCode, SkerryError, skerryError, skerryErrorFrom } from './core/errors.ts'
 export type { Entry } from './core/entry.ts'
+export { jsonElements, jsonMembers } from './core/json.ts'
 export type { Env } from './core/env.ts'
 export type { State } from './state/state.ts'
 export type { Store } from './store/store.ts'
@@ -10,3 +11,11 @@ export type { ServerEventsOptions } from './server/events/options.ts'
 export type { Logger } from './server/log.ts'
 export type { ServerOptions } from './server/options.ts'
 export { createServer, type Server } from './server/server.ts'
+export {
+  type BackupManifest,
+  type BackupProgress,
+  restingBackup,
+  restoreBackup,
+  writeBackup,
+} from './server/backup.ts'
+export { MAX_IMPORT_LINES, TOTAL_HEADER } from './server/transfer.ts'

@@ -2,8 +2,12 @@
 import { Command } from 'commander'
 import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
+import { addBackup } from './backup.ts'
+import { addData } from './data.ts'
 import { addDemo } from './demo.ts'
+import { addExport } from './export.ts'
 import { failureOf } from './failure.ts'
+import { addImport } from './import.ts'
 import { addServe } from './serve.ts'
 import { addSim } from './sim.ts'
 import { addStatus } from './status.ts'
@@ -19,6 +23,10 @@ function commandLine(): Command {
   addServe(program)
   addDemo(program, fileURLToPath(import.meta.url))
   addStatus(program)
+  addData(program)
+  addExport(program)
+  addImport(program)
+  addBackup(program)
   addSim(program)
   return program
 }

@@ -1,54 +1,25 @@
-import { type Command, Option } from 'commander'
-import { type NodeStatus, skerryError } from '../index.ts'
+import type { Command } from 'commander'
+import type { NodeStatus } from '../index.ts'
+import { addRemoteFlags, Remote, type RemoteFlags } from './remote.ts'
 import { table } from './table.ts'
 
-interface StatusFlags {
-  readonly url: string
-  readonly token?: string
+interface StatusFlags extends RemoteFlags {
   readonly json?: true
 }
 
 type SyncStatus = NodeStatus['sync']
 
-/** A node that takes longer to say how it is, is as good as gone. */
-const PATIENCE_MS = 10_000
-
 export function addStatus(program: Command): void {
-  const url = new Option('--url <url>', 'the node to ask').env('SKERRY_URL')
-  program
-    .command('status')
+  addRemoteFlags(program.command('status'))
     .description('show how a node is and how its links are')
-    .addOption(url.default('http://127.0.0.1:8800'))
-    .addOption(new Option('--token <token>', 'the token to show it').env('SKERRY_TOKEN'))
     .option('--json', 'print what GET /_skerry/status answers, as it is')
-    .action((flags: StatusFlags) => showStatus(flags))
+    .action(showStatus)
 }
 
-async function showStatus({ url, token, json }: StatusFlags): Promise<void> {
-  const text = await ask(url, token)
-  if (json === true) process.stdout.write(`${text}\n`)
+async function showStatus(flags: StatusFlags): Promise<void> {
+  const text = await (await new Remote(flags).ask('GET', '/_skerry/status')).text()
+  if (flags.json === true) process.stdout.write(`${text}\n`)
   else process.stdout.write(`${statusLines(JSON.parse(text) as NodeStatus).join('\n')}\n`)
-}
-
-async function ask(url: string, token: string | undefined): Promise<string> {
-  if (!URL.canParse('/_skerry/status', url)) {
-    throw skerryError('OPTION_INVALID', '--url', url, 'it must be an http:// or https:// address')
-  }
-  const signal = AbortSignal.timeout(PATIENCE_MS)
-  const headers: Record<string, string> = token ? { authorization: `Bearer ${token}` } : {}
-  const response = await fetch(new URL('/_skerry/status', url), { signal, headers }).catch(
-    (error: Error) => {
-      throw skerryError('NODE_UNREACHABLE', url, whyOf(error))
-    },
-  )
-  const text = await response.text()
-  if (response.ok) return text
-  throw skerryError('NODE_UNREACHABLE', url, `it answered ${response.status}: ${text}`)
-}
-
-/** `fetch` says "fetch failed" and keeps the reason as its cause. */
-function whyOf(error: Error): string {
-  return error.cause instanceof Error ? error.cause.message || String(error.cause) : error.message
 }
 
 /** The status as people read it. */

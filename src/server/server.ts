@@ -27,6 +27,7 @@ import { type ResolvedOptions, resolveOptions, type ServerOptions } from './opti
 import { Perimeter } from './perimeter.ts'
 import { METHODS, restRoutes } from './rest.ts'
 import { ClientSockets } from './socket.ts'
+import { transferRoutes } from './transfer.ts'
 import { socketTransport } from './transport.ts'
 import { Upgrades } from './upgrade.ts'
 
@@ -278,6 +279,7 @@ export class Server {
     frontRoute(app, source, this.#perimeter.authenticator)
     healthRoutes(app, () => this.status())
     this.#clusterNode?.routes(app)
+    void app.register(transferRoutes(this.store, this.#options.data))
     void app.register(restRoutes(this.state))
     return app
   }

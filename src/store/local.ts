@@ -4,6 +4,7 @@ import type { Env } from '../core/env.ts'
 import { DEFAULT_MAX_CLOCK_DRIFT_MS, HybridClock } from '../core/hlc.ts'
 import { isGlob, matches } from '../core/path.ts'
 import { AsideShelf } from './aside.ts'
+import { backupBytes } from './backup.ts'
 import { GenerationCache } from './cache.ts'
 import { ClosableEngine } from './closable.ts'
 import { CommitQueue } from './commit.ts'
@@ -287,6 +288,10 @@ export class LocalStore implements port.Store {
 
   overruled(limit: number): Promise<Entry[]> {
     return this.#aside.overruled(limit)
+  }
+
+  backup(): AsyncIterable<Uint8Array> {
+    return backupBytes(this.#engine)
   }
 
   async close(): Promise<void> {

@@ -193,6 +193,12 @@ export interface Store {
   /** Versions kept aside that a later write overruled, oldest first. */
   overruled(limit: number): Promise<Entry[]>
 
+  /**
+   * Everything it holds at this moment, as the bytes of a backup. Left out by a store that another
+   * system keeps, which has backups of its own.
+   */
+  backup?(): AsyncIterable<Uint8Array>
+
   /** Finishes what is under way and lets go of the disk. Later calls throw SKERRY_STORE_CLOSED. */
   close(): Promise<void>
 }

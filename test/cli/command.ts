@@ -25,12 +25,13 @@ export class SkerryCommand {
   #stdout = ''
   #stderr = ''
 
-  constructor(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
+  constructor(args: readonly string[], env: Readonly<Record<string, string>> = {}, stdin?: string) {
     const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('SKERRY_'))
     this.#child = spawn(process.execPath, [MAIN, ...args], {
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: [stdin === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
       env: { ...Object.fromEntries(inherited), ...env },
     })
+    this.#child.stdin?.end(stdin)
     this.#child.stdout!.setEncoding('utf8').on('data', (text: string) => (this.#stdout += text))
     this.#child.stderr!.setEncoding('utf8').on('data', (text: string) => (this.#stderr += text))
     this.#ended = once(this.#child, 'close')

@@ -1,0 +1,108 @@
+import { type Command, Option } from 'commander'
+import { SkerryError, skerryError } from '../index.ts'
+
+/** The flags of every command that asks a node. */
+export interface RemoteFlags {
+  readonly url: string
+  readonly token?: string
+}
+
+/** How a node is asked. */
+export interface Asked {
+  readonly body?: string
+  readonly headers?: Readonly<Record<string, string>>
+  /** Waits for the answer however long it takes: for answers that are streams. Default false. */
+  readonly unhurried?: boolean
+}
+
+/** A node that takes longer to answer is as good as gone. */
+const PATIENCE_MS = 30_000
+
+/** Adds the flags that say which node to ask, and as whom. */
+export function addRemoteFlags(command: Command): Command {
+  const url = new Option('--url <url>', 'the node to ask').env('SKERRY_URL')
+  const token = new Option('--token <token>', 'who asks, where the node wants to know')
+  return command
+    .addOption(url.default('http://127.0.0.1:8800'))
+    .addOption(token.env('SKERRY_TOKEN'))
+}
+
+/** A node, as the commands ask it over HTTP. */
+export class Remote {
+  readonly url: string
+  readonly #authorization: Readonly<Record<string, string>>
+
+  /** @throws SKERRY_OPTION_INVALID if the address is none */
+  constructor({ url, token }: RemoteFlags) {
+    if (!URL.canParse('/', url) || !/^https?:/.test(url)) {
+      throw skerryError('OPTION_INVALID', '--url', url, 'it must be an http:// or https:// address')
+    }
+    this.url = url
+    this.#authorization = token === undefined ? {} : { authorization: `Bearer ${token}` }
+  }
+
+  /**
+   * Asks the node and waits for its answer.
+   * @throws SKERRY_NODE_UNREACHABLE, or the error that the node answers
+   */
+  async ask(method: string, target: string, asked: Asked = {}): Promise<Response> {
+    const { body, headers, unhurried = false } = asked
+    const response = await fetch(new URL(target, this.url), {
+      method,
+      headers: { ...this.#authorization, ...headers },
+      ...(body !== undefined && { body }),
+      ...(!unhurried && { signal: AbortSignal.timeout(PATIENCE_MS) }),
+    }).catch((error: Error) => {
+      throw skerryError('NODE_UNREACHABLE', this.url, whyOf(error))
+    })
+    if (response.ok) return response
+    throw refusalOf(this.url, response.status, await response.text())
+  }
+
+  /**
+   * The bytes of an answer, as they come.
+   * @throws SKERRY_NODE_UNREACHABLE if it is cut short
+   */
+  async *bodyOf(response: Response): AsyncGenerator<Uint8Array> {
+    try {
+      yield* response.body ?? []
+    } catch (error) {
+      throw skerryError('NODE_UNREACHABLE', this.url, `it was cut off: ${whyOf(error as Error)}`)
+    }
+  }
+}
+
+/** `users/42` → `/users/42`, whatever characters a mistyped path has. */
+export function targetOf(path: string): string {
+  return `/${path.split('/').map(encodeURIComponent).join('/').replaceAll('%2A', '*')}`
+}
+
+/** A target with a query, as far as it has values. */
+export function withQuery(
+  target: string,
+  values: Readonly<Record<string, string | readonly string[] | undefined>>,
+): string {
+  const query = new URLSearchParams()
+  for (const [name, value] of Object.entries(values)) {
+    for (const each of [value ?? []].flat()) query.append(name, each)
+  }
+  return query.size === 0 ? target : `${target}?${query.toString()}`
+}
+
+/** What the node says it is, if it is a Skerry node that speaks. */
+function refusalOf(url: string, status: number, text: string): SkerryError {
+  try {
+    const { code, message } = JSON.parse(text) as { code?: unknown; message?: unknown }
+    if (typeof code === 'string' && /^SKERRY_\w+$/.test(code)) {
+      return new SkerryError(code as SkerryError['code'], status, String(message))
+    }
+  } catch {
+    // Not one of ours: told as it came, below.
+  }
+  return skerryError('NODE_UNREACHABLE', url, `it answered ${status}: ${text.slice(0, 200)}`)
+}
+
+/** `fetch` says "fetch failed" and keeps the reason as its cause. */
+function whyOf(error: Error): string {
+  return error.cause instanceof Error ? error.cause.message || String(error.cause) : error.message
+}
