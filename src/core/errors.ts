@@ -1,3 +1,8 @@
+import { clusterErrors } from './errors/cluster.ts'
+import { commandErrors } from './errors/commands.ts'
+import { eventErrors } from './errors/events.ts'
+import { excerpt } from './errors/excerpt.ts'
+
 /**
  * The one table of errors: code → HTTP status and message. A message says what was wrong and what
  * to do about it. Codes are stable; a retired code is never used again. `docs/errors.md` lists
@@ -224,115 +229,6 @@ const table = {
     status: 500,
     message: () => 'an error nobody foresaw; the log of the node has it',
   },
-  NODE_UNREACHABLE: {
-    status: 503,
-    message: (url: string, why: string) =>
-      `no node answers at ${excerpt(url)}: ${why}; start one, or name another with --url`,
-  },
-  COMMIT_PENDING: {
-    status: 202,
-    message: (level: string, committed: readonly string[], missing: readonly string[]) =>
-      `it is written, but not yet on as many nodes as '${excerpt(level)}' asks for: on ` +
-      `${committed.join(', ')}, missing on ${missing.join(', ')}; it will go there by itself`,
-  },
-  IMPORT_INVALID: {
-    status: 400,
-    message: (line: number, why: string) =>
-      `line ${line} of the request can't be imported: ${excerpt(why)}; nothing of it was`,
-  },
-  BACKUP_INVALID: {
-    status: 400,
-    message: (why: string) => `this backup can't be used: ${why}; nothing was restored from it`,
-  },
-  BACKUP_FAILED: {
-    status: 500,
-    message: (dir: string, why: string) => `no backup is in '${dir}': ${why}; take it anew`,
-  },
-  BACKUP_ELSEWHERE: {
-    status: 409,
-    message: (dir: string) =>
-      `this node does not keep its data in '${excerpt(dir)}'; name the one that does with --url`,
-  },
-  BACKUP_UNAVAILABLE: {
-    status: 501,
-    message: () => 'the data of this node lies in another system; take the backup there',
-  },
-  FILE_FAILED: {
-    status: 500,
-    message: (file: string, why: string) => `'${file}' can't be read or written: ${why}`,
-  },
-  DIR_NOT_EMPTY: {
-    status: 409,
-    message: (dir: string) =>
-      `'${dir}' holds something already; name a directory that is empty or not there`,
-  },
-  DEMO_FAILED: {
-    status: 500,
-    message: (why: string) => `the demo did not show what it should: ${why}`,
-  },
-  MEMBER_INVALID: {
-    status: 400,
-    message: (field: string, value: unknown, why: string) =>
-      `${field} of a member can't be ${excerpt(JSON.stringify(value) ?? 'undefined')}: ${why}`,
-  },
-  MEMBER_UNKNOWN: {
-    status: 404,
-    message: (id: string) => `no member has the id '${excerpt(id)}'; join it first`,
-  },
-  WORK_KEY_INVALID: {
-    status: 400,
-    message: (key: unknown) =>
-      `${excerpt(JSON.stringify(key) ?? 'undefined')} can't be a key: give a well-formed string`,
-  },
-  DRAIN_IMPOSSIBLE: {
-    status: 409,
-    message: (id: string) =>
-      `nobody can take over from '${excerpt(id)}'; join another member first, or let it leave`,
-  },
-  CLUSTER_CLOSED: {
-    status: 503,
-    message: () => 'the cluster is not started or already destroyed; call start() first',
-  },
-  CLUSTER_MISMATCH: {
-    status: 409,
-    message: (what: string, theirs: unknown, ours: unknown) =>
-      `${what} is ${String(theirs)} in the registry but ${String(ours)} here; give all processes ` +
-      'of a cluster the same, or another name',
-  },
-  CLUSTER_CONTENDED: {
-    status: 503,
-    message: (attempts: number) =>
-      `others changed the cluster ${attempts} times in between; try again`,
-  },
-  REGISTRY_UNAVAILABLE: {
-    status: 503,
-    message: (why: string) => `the registry doesn't answer: ${why}; check its address and health`,
-  },
-  REGISTRY_ROW_INVALID: {
-    status: 500,
-    message: (id: string, why: string) =>
-      `the row of member '${excerpt(id)}' can't be read: ${why}; it is left alone, join it again`,
-  },
-  REGISTRY_ELSEWHERE: {
-    status: 409,
-    message: (place: string) =>
-      `this node keeps no registry for others; ask where it is kept: ${excerpt(place)}`,
-  },
-  CLUSTER_JOINING: {
-    status: 503,
-    message: (reason: string) =>
-      `this node has not joined its cluster yet, it goes on trying: ${excerpt(reason)}`,
-  },
-  EVENTS_OVERRUN: {
-    status: 503,
-    message: (limit: number) =>
-      `more than ${limit} events were waiting to be read; read faster and look at members() anew`,
-  },
-  HANDOVER_OVERDUE: {
-    status: 504,
-    message: (id: string, ms: number) =>
-      `'${excerpt(id)}' did not finish revoked work within ${ms} ms; its slots are handed over`,
-  },
   OPTION_UNKNOWN: {
     status: 400,
     message: (name: string) =>
@@ -343,72 +239,9 @@ const table = {
     message: (name: string, value: unknown, why: string) =>
       `option '${name}' can't be ${excerpt(String(value))}: ${why}`,
   },
-  EVENTS_PEER_INVALID: {
-    status: 400,
-    message: (why: string) => `the peer can't be used: ${why}`,
-  },
-  EVENTS_KEY_INVALID: {
-    status: 400,
-    message: (key: string) =>
-      `'${excerpt(key)}' is not a key for an event; take one from generateKey()`,
-  },
-  EVENTS_KEY_OUT_OF_WINDOW: {
-    status: 409,
-    message: (key: string, from: string, below: string) =>
-      `key '${key}' is outside the open intervals, which take keys from ${from} to before ${below}`,
-  },
-  EVENTS_LEVEL_INVALID: {
-    status: 400,
-    message: (level: string) =>
-      `'${excerpt(level)}' is not a commit level; choose ONE, QUORUM, ALL, LOCAL_QUORUM or EACH_QUORUM`,
-  },
-  EVENTS_CONFLICT: {
-    status: 409,
-    message: (key: string) =>
-      `key '${excerpt(key)}' is taken by another event; events don't change, put it under a new key`,
-  },
-  EVENTS_UNAVAILABLE: {
-    status: 503,
-    message: (live: number, level: string, replicationFactor: number) =>
-      `nothing was written: ${live} live nodes are too few for ${level} with ${replicationFactor} replicas`,
-  },
-  EVENTS_FAILED: {
-    status: 502,
-    message: (key: string, outcomes: string) =>
-      `too many replicas of '${excerpt(key)}' failed; it may be on some nodes: ${excerpt(outcomes)}`,
-  },
-  EVENTS_TIMEOUT: {
-    status: 504,
-    message: (key: string, outcomes: string) =>
-      `'${excerpt(key)}' is undecided at the deadline, it may yet be stored: ${excerpt(outcomes)}`,
-  },
-  EVENTS_OVERLOADED: {
-    status: 503,
-    message: (inFlight: number, listed: number) =>
-      `${inFlight} puts are on their way and ${listed} events lack replicas; try again later`,
-  },
-  EVENTS_SILENT: {
-    status: 504,
-    message: (timeoutMs: number) => `no answer within ${timeoutMs} ms`,
-  },
-  EVENTS_INCOMPLETE: {
-    status: 503,
-    message: (nodes: string) =>
-      `what was asked for may be on nodes that don't answer: ${excerpt(nodes)}; try again later`,
-  },
-  EVENTS_NO_TRANSPORT: {
-    status: 500,
-    message: () => "nobody carries replicas to peers: listen to '_put', or hand in a transport",
-  },
-  EVENTS_WRITE_ONLY: {
-    status: 501,
-    message: (what: string) =>
-      `${what} needs a storage and a transport that can be read; these can only write`,
-  },
-  EVENTS_CLOSED: {
-    status: 503,
-    message: () => 'the coordinator is closed',
-  },
+  ...commandErrors,
+  ...clusterErrors,
+  ...eventErrors,
 } as const
 
 type Table = typeof table
@@ -471,11 +304,4 @@ export function skerryErrorFrom<N extends ErrorName>(
 /** What a thrown value says, whether it is an Error or not. */
 export function messageOf(thrown: unknown): string {
   return thrown instanceof Error ? thrown.message : String(thrown)
-}
-
-const EXCERPT_LENGTH = 120
-
-/** Hostile input may be huge: a message quotes only its beginning. */
-function excerpt(text: string): string {
-  return text.length <= EXCERPT_LENGTH ? text : `${text.slice(0, EXCERPT_LENGTH)}…`
 }
