@@ -8,7 +8,7 @@ export const commandErrors = {
       `no node answers at ${excerpt(url)}: ${why}; start one, or name another with --url`,
   },
   COMMIT_PENDING: {
-    status: 202,
+    status: 504,
     message: (level: string, committed: readonly string[], missing: readonly string[]) =>
       `it is written, but not yet on as many nodes as '${excerpt(level)}' asks for: on ` +
       `${committed.join(', ')}, missing on ${missing.join(', ')}; it will go there by itself`,
