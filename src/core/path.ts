@@ -26,6 +26,10 @@ export const RESERVED_NAMES: ReadonlySet<string> = new Set([
 /** Where the server itself shows how its nodes are: to read and watch, never to write. */
 export const STATUS_PATH = 'pivot/status'
 
+/** What most paths look like: one look tells that they keep the rules, if they are short enough. */
+const PLAIN = /^[A-Za-z0-9][\w-]*(?:\/[\w-]+)*(?<![_-])$/
+const MAX_PLAIN_LENGTH = 2 * MAX_SEGMENTS
+
 const SEGMENT = /^[A-Za-z0-9_.-]+$/
 const ENDS = /^[A-Za-z0-9*](.*[A-Za-z0-9*])?$/
 
@@ -54,6 +58,7 @@ export function literalPrefix(pattern: string): string {
 
 /** Why `pattern` breaks the rules that paths and globs share, or undefined if it keeps them. */
 function faultOf(pattern: string): string | undefined {
+  if (pattern.length < MAX_PLAIN_LENGTH && PLAIN.test(pattern)) return undefined
   if (pattern === '') return 'it is empty'
   if (pattern.length > MAX_PATH_LENGTH) return `it is longer than ${MAX_PATH_LENGTH} characters`
   if (!ENDS.test(pattern)) return 'its first and last character must be a letter, a digit or *'

@@ -7,16 +7,12 @@ export class InFlight {
 
   /** Follows a request until its answer has gone out, or nobody waits for it any more. */
   follow(response: ServerResponse): void {
-    let open = true
     this.#count++
-    const done = (): void => {
-      if (!open) return
-      open = false
+    // It comes once, after the last byte was handed over as well as when the other side has gone.
+    response.on('close', () => {
       this.#count--
       if (this.#count === 0) for (const resolve of this.#waiting.splice(0)) resolve()
-    }
-    response.once('finish', done)
-    response.once('close', done)
+    })
   }
 
   /** Resolves when no request is in flight. */
