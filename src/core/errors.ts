@@ -2,6 +2,7 @@ import { clusterErrors } from './errors/cluster.ts'
 import { commandErrors } from './errors/commands.ts'
 import { eventErrors } from './errors/events.ts'
 import { excerpt } from './errors/excerpt.ts'
+import { pivotErrors } from './errors/pivot.ts'
 
 /**
  * The one table of errors: code → HTTP status and message. A message says what was wrong and what
@@ -242,6 +243,7 @@ const table = {
   ...commandErrors,
   ...clusterErrors,
   ...eventErrors,
+  ...pivotErrors,
 } as const
 
 type Table = typeof table

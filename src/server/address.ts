@@ -56,3 +56,13 @@ export function targetQuery(target: string): URLSearchParams {
   const query = target.indexOf('?')
   return new URLSearchParams(query === -1 ? '' : target.slice(query + 1))
 }
+
+/** True if the address stands for all of a machine's. */
+export function isWildcard(host: string): boolean {
+  return host === '0.0.0.0' || host === '::'
+}
+
+/** An address with its port, as nodes name each other. */
+export function hostAndPort(host: string, port: number): string {
+  return isIPv6(host) ? `[${host}]:${port}` : `${host}:${port}`
+}

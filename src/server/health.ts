@@ -5,6 +5,7 @@ import type { SyncStatus } from '../sync/status.ts'
 import type { CoordinatorStatus } from '../events/coordinator.ts'
 import type { MembershipStatus } from './cluster/membership.ts'
 import { adminOnly } from './access.ts'
+import type { pivotStatus } from './pivot-status.ts'
 
 /** What `GET /_skerry/status` says of this node. */
 export interface NodeStatus {
@@ -27,6 +28,8 @@ export interface NodeStatus {
   readonly cluster?: MembershipStatus
   /** How the events stand that this node puts, if it keeps any. */
   readonly events?: CoordinatorStatus
+  /** Nodes and leaders of the pivot protocol. */
+  readonly pivot: ReturnType<typeof pivotStatus>
 }
 
 /** The status of a store. */

@@ -1,16 +1,28 @@
 import { skerryError } from '../core/errors.ts'
 import { DEFAULT_MAX_CLOCK_DRIFT_MS } from '../core/hlc.ts'
-import { assertKey, EVERYTHING } from '../core/path.ts'
+import { EVERYTHING } from '../core/path.ts'
 import { linkUrl } from './address.ts'
 import type { ServerClusterOptions } from './cluster/options.ts'
 import type { ServerEventsOptions } from './events/options.ts'
 import { isLoopback } from './host.ts'
 import { isKeyFile, JWT_ALGORITHMS, type JwtOptions } from './jwt.ts'
 import type { Logger } from './log.ts'
+import {
+  checkClient,
+  checkKey,
+  checkNetwork,
+  checkNodesKey,
+  checkNodeUrl,
+  type KeyOptions,
+  nativeKeys,
+  type PivotOptions,
+  type ResolvedPivot,
+  resolvePivot,
+} from './pivot-options.ts'
 import type { TlsOptions } from './tls.ts'
 
 /** How to run a node. */
-export interface ServerOptions {
+export interface ServerOptions extends PivotOptions {
   /** Address to listen on. Default `127.0.0.1`; any but loopback needs `tokenFile`, `jwt` or `insecure`. */
   readonly host?: string
   /** Port to listen on; 0 takes a free one. Default 8800. */
@@ -21,8 +33,11 @@ export interface ServerOptions {
   readonly memory?: boolean
   /** The node's id: 1 to 64 of `A-Za-z0-9_.-`. Default: the one kept with the data, at first a random one. */
   readonly id?: string
-  /** What is shared with other nodes: paths, globs, or `**` for everything. Default `['**']`. */
-  readonly keys?: readonly string[]
+  /**
+   * What is shared with other nodes: paths, globs, or `**` for everything. Go nodes need each key by name: one
+   * path, or a glob that ends in its only `*`. Default `['**']`.
+   */
+  readonly keys?: readonly (string | KeyOptions)[]
   /** The leader to link to: `http(s)://`, `ws(s)://` or a bare `host:port`. Default none. */
   readonly leader?: string
   /** Peers to link to, written as the leader is. Default none. */
@@ -73,10 +88,15 @@ export interface ServerOptions {
 export interface ResolvedOptions extends Required<
   Omit<
     ServerOptions,
+    | (keyof PivotOptions | 'keys')
     | ('data' | 'memory' | 'id' | 'leader' | 'tokenFile' | 'peerTokenFile' | 'jwt' | 'tls')
     | ('logger' | 'cluster' | 'events')
   >
 > {
+  /** The keys in the store of the node. */
+  readonly keys: readonly string[]
+  /** All keys, and how they are shared by the pivot protocol. */
+  readonly pivot: ResolvedPivot
   /** Undefined: in memory. */
   readonly data: string | undefined
   readonly id: string | undefined
@@ -110,7 +130,22 @@ const checks: Record<keyof ServerOptions, Check> = {
   data: (name, value) => check(name, value, isText(value), 'use the path of a directory'),
   memory: checkFlag,
   id: (name, value) => check(name, value, isText(value), 'use 1 to 64 of A-Z a-z 0-9 _ . -'),
-  keys: (name, value) => checkTexts(name, value, assertKey),
+  keys: checkKeys,
+  nodesKey: checkNodesKey,
+  extraNodeUrls: (name, value) => checkTexts(name, value, (url) => checkNodeUrl(name, url)),
+  advertise: (name, value) => {
+    check(name, value, isText(value), 'use host:port')
+    checkNodeUrl(name, value as string)
+  },
+  autoSyncOnStart: checkFlag,
+  nodeCheckIntervalMs: (name, value) => {
+    checkWhole(name, value, Number.MAX_SAFE_INTEGER)
+    check(name, value, value !== 0, 'use at least 1')
+  },
+  allowedPeerNetworks: (name, value) =>
+    checkTexts(name, value, (network) => checkNetwork(name, network)),
+  nativeLink: checkFlag,
+  httpClient: checkClient,
   leader: (name, value) => checkPeer(name, value),
   peers: (name, value) => checkTexts(name, value, (peer) => checkPeer(name, peer)),
   maxClockDriftMs: (name, value) => checkWhole(name, value, Number.MAX_SAFE_INTEGER),
@@ -148,12 +183,14 @@ export function resolveOptions(options: ServerOptions): ResolvedOptions {
   }
   const authenticated = options.tokenFile !== undefined || options.jwt !== undefined
   if (!insecure && !authenticated && !isLoopback(host)) throw skerryError('HOST_INSECURE', host)
+  const pivot = resolvePivot(options.keys ?? [EVERYTHING], options.leader, options)
   return Object.freeze({
     host,
     port: options.port ?? 8800,
     data: memory ? undefined : (data ?? 'skerry-data'),
     id: options.id,
-    keys: Object.freeze([...(options.keys ?? [EVERYTHING])]),
+    keys: Object.freeze(nativeKeys(pivot)),
+    pivot,
     leader: options.leader,
     peers: Object.freeze([...(options.peers ?? [])]),
     maxClockDriftMs: options.maxClockDriftMs ?? DEFAULT_MAX_CLOCK_DRIFT_MS,
@@ -208,6 +245,12 @@ function checkTexts(name: string, value: unknown, each: (text: string) => void):
   const holds = Array.isArray(value) && value.length <= MAX_NAMED && value.every(isText)
   check(name, value, holds, `use a list of at most ${MAX_NAMED} texts`)
   for (const text of value as string[]) each(text)
+}
+
+function checkKeys(name: string, value: unknown): void {
+  const holds = Array.isArray(value) && value.length <= MAX_NAMED
+  check(name, value, holds, `use a list of at most ${MAX_NAMED} keys`)
+  for (const key of value as unknown[]) checkKey(name, key)
 }
 
 function checkPeer(name: string, value: unknown): void {

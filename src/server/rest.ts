@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { type Entry, entryJson } from '../core/entry.ts'
 import { skerryError } from '../core/errors.ts'
-import { isGlob, lastSegment } from '../core/path.ts'
+import { isGlob, lastSegment, STATUS_PATH } from '../core/path.ts'
 import type { State } from '../state/state.ts'
 import type { PatchForm } from '../state/writing.ts'
 import { assertMay } from './access.ts'
@@ -15,16 +15,28 @@ import { rangeOf } from './query.ts'
 /** The methods of a path or glob. */
 export const METHODS = 'GET, HEAD, POST, PATCH, DELETE'
 
+/** What the routes have beside the state. */
+export interface RestParts {
+  /** Where {@link STATUS_PATH} lies. */
+  readonly status: State
+  /** Called before a path or glob is read; nobody waits for it. */
+  readonly beforeRead: (pattern: string) => void
+}
+
 /**
  * The routes of paths and globs. Answers are put together as text from the entries' own JSON, which is never
  * parsed: int64 stay exact, and it is fast.
  */
-export function restRoutes(state: State) {
+export function restRoutes(state: State, { status, beforeRead }: RestParts) {
   return async function rest(app: FastifyInstance): Promise<void> {
     // Whatever the content type says: the body is checked as JSON and kept as it came.
     app.removeAllContentTypeParsers()
     app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
-    app.get('/*', (request, reply) => read(state, request, reply))
+    app.get('/*', (request, reply) => {
+      const path = targetPath(request.raw.url!)
+      beforeRead(path)
+      return read(path === STATUS_PATH ? status : state, request, reply)
+    })
     app.post('/*', (request, reply) => write(state, request, reply))
     app.patch('/*', (request, reply) => patch(state, request, reply))
     app.delete('/*', (request, reply) => remove(state, request, reply))

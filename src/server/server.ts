@@ -6,13 +6,15 @@ import type { Cluster } from '../cluster/cluster.ts'
 import type { Env } from '../core/env.ts'
 import { messageOf, skerryError, skerryErrorFrom } from '../core/errors.ts'
 import type { Coordinator } from '../events/coordinator.ts'
+import { STATUS_PATH } from '../core/path.ts'
 import { State } from '../state/state.ts'
 import { openLevelEngine } from '../store/level.ts'
 import { LocalStore } from '../store/local.ts'
 import { MemoryEngine } from '../store/memory.ts'
 import type { Store } from '../store/store.ts'
+import type { Pivot } from '../sync/pivot/pivot.ts'
 import { Sync } from '../sync/sync.ts'
-import { serverUrl } from './address.ts'
+import { hostAndPort, isWildcard, serverUrl } from './address.ts'
 import { SocketChannel } from './channel.ts'
 import { type ClusterNode, openClusterNode } from './cluster/node.ts'
 import { allowCompression } from './compression.ts'
@@ -25,6 +27,8 @@ import { type Logger, silent } from './log.ts'
 import { Metrics, type MetricsSource } from './metrics.ts'
 import { type ResolvedOptions, resolveOptions, type ServerOptions } from './options.ts'
 import { Perimeter } from './perimeter.ts'
+import { PivotSide } from './pivot-side.ts'
+import { pivotStatus } from './pivot-status.ts'
 import { METHODS, restRoutes } from './rest.ts'
 import { ClientSockets } from './socket.ts'
 import { transferRoutes } from './transfer.ts'
@@ -46,6 +50,8 @@ const REQUEST_TIMEOUT_MS = 300_000
 /** What a node has besides its store. */
 interface ServerParts {
   readonly perimeter: Perimeter
+  /** What it has of the pivot protocol. */
+  readonly side: PivotSide
   /** Undefined: it is in no cluster. */
   readonly clusterNode: ClusterNode | undefined
 }
@@ -64,6 +70,7 @@ export class Server {
   readonly #env: Env
   readonly #logger: Logger
   readonly #perimeter: Perimeter
+  readonly #side: PivotSide
   readonly #sync: Sync
   readonly #upgrades: Upgrades
   readonly #metrics: Metrics
@@ -74,7 +81,7 @@ export class Server {
 
   /** Use {@link createServer}. */
   constructor(store: Store, options: ResolvedOptions, env: Env, parts: ServerParts) {
-    const { perimeter, clusterNode } = parts
+    const { perimeter, side, clusterNode } = parts
     this.store = store
     this.#clusterNode = clusterNode
     this.state = new State({ store, env, maxDataCharacters: options.bodyLimitBytes })
@@ -82,32 +89,29 @@ export class Server {
     this.#env = env
     this.#logger = options.logger ?? silent
     this.#perimeter = perimeter
+    this.#side = side
     this.#startedMs = env.monotonicMs()
     const { keys, leader, peers, peerTokenFile } = options
     this.#sync = new Sync({
       store,
       env,
-      transport: socketTransport(peerTokenFile),
+      transport: side.choosing(socketTransport(peerTokenFile)),
       keys,
       peers,
-      ...(leader !== undefined && { leader }),
+      ...side.links(leader),
     })
-    const clients = new ClientSockets(this.state, env)
-    this.#upgrades = new Upgrades(
-      {
-        link: (socket) => this.#sync.accept(new SocketChannel(socket)),
-        tellTime: (socket) => clients.tellTime(socket),
-        subscribe: (...asked) => clients.subscribe(...asked),
-      },
-      perimeter,
-      options,
-    )
+    this.#upgrades = this.#sockets()
     this.#metrics = new Metrics(this.#measured())
     this.app = this.#application()
     perimeter.certificates?.follow(this.app.server as HttpsServer)
     this.app.server.on('upgrade', (request, stream, head) =>
       this.#upgrades.handle(request, stream, head),
     )
+  }
+
+  /** How keys are kept in step with Go nodes and leaders, and attached stores with theirs. */
+  get pivot(): Pivot {
+    return this.#side.pivot
   }
 
   /** The node's id. */
@@ -159,6 +163,7 @@ export class Server {
       watched: this.state.watched,
       sync: this.#sync.status(),
       ...this.#clusterNode?.status(),
+      pivot: pivotStatus(this.pivot.status),
     }
   }
 
@@ -177,6 +182,8 @@ export class Server {
     }
     this.#phase = 'ready'
     this.#sync.start()
+    const { port: bound } = this.app.server.address() as AddressInfo
+    await this.#side.start(isWildcard(host) ? undefined : hostAndPort(host, bound))
     if (this.#clusterNode) await this.#within(JOIN_MS, this.#clusterNode.start(this.url))
   }
 
@@ -196,6 +203,7 @@ export class Server {
     await this.#within(DRAIN_MS, this.#inFlight.settled())
     await this.#within(CLOSE_MS, this.#leaveCluster())
     await this.#within(CLOSE_MS, this.#stopSync())
+    await this.#within(CLOSE_MS, this.#side.close())
     this.state.close()
     await this.#within(CLOSE_MS, this.#upgrades.close())
     this.#upgrades.terminate()
@@ -244,6 +252,21 @@ export class Server {
     }
   }
 
+  #sockets(): Upgrades {
+    const clients = new ClientSockets(this.state, this.#env)
+    const board = new ClientSockets(this.#side.board.state, this.#env)
+    return new Upgrades(
+      {
+        link: (socket) => this.#sync.accept(new SocketChannel(socket)),
+        tellTime: (socket) => clients.tellTime(socket),
+        subscribe: (socket, stream, asked) =>
+          (asked.pattern === STATUS_PATH ? board : clients).subscribe(socket, stream, asked),
+      },
+      this.#perimeter,
+      this.#options,
+    )
+  }
+
   #application(): FastifyInstance {
     const { bodyLimitBytes } = this.#options
     const { certificates } = this.#perimeter
@@ -280,7 +303,8 @@ export class Server {
     healthRoutes(app, () => this.status())
     this.#clusterNode?.routes(app)
     void app.register(transferRoutes(this.store, this.#options.data))
-    void app.register(restRoutes(this.state))
+    this.#side.routes(app, this.id)
+    void app.register(restRoutes(this.state, this.#side.restParts(this.store)))
     return app
   }
 }
@@ -306,8 +330,9 @@ export async function createServer(
   let store: Store | undefined
   try {
     store = await openStore(resolved, env)
+    const side = await PivotSide.open(store, resolved, env)
     const clusterNode = await openClusterNode({ ...resolved, env, id: store.nodeId })
-    return new Server(store, resolved, env, { perimeter, clusterNode })
+    return new Server(store, resolved, env, { perimeter, side, clusterNode })
   } catch (error) {
     perimeter.close()
     await store?.close()

@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { WebSocketServer, type WebSocket } from 'ws'
 import { skerryError } from '../core/errors.ts'
-import { assertPattern, EVERYTHING, isReserved } from '../core/path.ts'
+import { assertPattern, EVERYTHING, isReserved, STATUS_PATH } from '../core/path.ts'
 import { assertMay, BEARER_PROTOCOL, type Principal } from './access.ts'
 import { LINK_PATH, targetPath, targetQuery } from './address.ts'
 import { MAX_LINK_FRAME_BYTES } from './channel.ts'
@@ -119,7 +119,8 @@ export class Upgrades {
     } else {
       assertMay(principal, 'read', pattern)
       assertPattern(pattern)
-      if (isReserved(pattern)) throw skerryError('PATH_RESERVED', pattern)
+      if (isReserved(pattern) && pattern !== STATUS_PATH)
+        throw skerryError('PATH_RESERVED', pattern)
       const version = targetQuery(upgrade.request.url!).get('v') ?? undefined
       this.#accept(this.#clients, upgrade, (socket) =>
         this.#targets.subscribe(socket, upgrade.stream, { pattern, version, principal }),

@@ -23,6 +23,10 @@ export interface SyncOptions {
   readonly keys?: readonly string[]
   /** Address of the leader, whose clock is the reference. */
   readonly leader?: string
+  /** What is shared with the leader. Default: `keys`. */
+  readonly leaderKeys?: readonly string[]
+  /** Further leaders, each of some of the keys. */
+  readonly branches?: readonly { readonly url: string; readonly keys: readonly string[] }[]
   /** Addresses of further nodes to link with. */
   readonly peers?: readonly string[]
   /** How long after a repair the next one checks all keys, give or take half of it. Default 600,000 ms. */
@@ -53,7 +57,7 @@ export class Sync {
     this.#options = options
     this.#keys = options.keys ?? [EVERYTHING]
     this.#keys.forEach(assertKey)
-    const { store, env, leader, peers = [] } = options
+    const { store, env, leader, leaderKeys, branches = [], peers = [] } = options
     this.#host = {
       store,
       env,
@@ -63,7 +67,8 @@ export class Sync {
       renewed: () => this.#renewed(),
       ended: (link, error) => this.#ended(link, error),
     }
-    if (leader !== undefined) this.#addDialer(leader, true)
+    if (leader !== undefined) this.#addDialer(leader, true, leaderKeys)
+    for (const { url, keys } of branches) this.#addDialer(url, false, keys)
     for (const peer of peers) this.#addDialer(peer, false)
   }
 
@@ -103,12 +108,12 @@ export class Sync {
     await Promise.all([...this.#links.keys()].map((link) => link.stop()))
   }
 
-  #addDialer(url: string, leads: boolean): void {
+  #addDialer(url: string, leads: boolean, keys = this.#keys): void {
     const host = {
       env: this.#options.env,
       transport: this.#options.transport,
       link: (channel: Channel, dialer: Dialer) => {
-        const link = new Link(this.#host, channel, true)
+        const link = new Link({ ...this.#host, keys }, channel, true)
         this.#links.set(link, dialer)
         return link
       },
