@@ -1,3 +1,4 @@
+import { clientErrors } from './errors/client.ts'
 import { clusterErrors } from './errors/cluster.ts'
 import { commandErrors } from './errors/commands.ts'
 import { eventErrors } from './errors/events.ts'
@@ -240,6 +241,7 @@ const table = {
     message: (name: string, value: unknown, why: string) =>
       `option '${name}' can't be ${excerpt(String(value))}: ${why}`,
   },
+  ...clientErrors,
   ...commandErrors,
   ...clusterErrors,
   ...eventErrors,

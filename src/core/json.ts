@@ -28,10 +28,14 @@ export function jsonMembers(text: string): Map<string, string> {
 
 /** The same as {@link jsonMembers} for text that is known to be valid JSON. */
 export function splitMembers(text: string): Map<string, string> {
+  if (text[skipSpace(text, 0)] !== '{') throw skerryError('JSON_INVALID', 'an object is expected')
+  return membersIn(text)
+}
+
+/** The members of what is known to be a valid JSON object. */
+export function membersIn(text: string): Map<string, string> {
   const members = new Map<string, string>()
-  let at = skipSpace(text, 0)
-  if (text[at] !== '{') throw skerryError('JSON_INVALID', 'an object is expected')
-  at = skipSpace(text, at + 1)
+  let at = skipSpace(text, skipSpace(text, 0) + 1)
   while (text[at] !== '}') {
     const nameEnd = valueEnd(text, at)
     const name = JSON.parse(text.slice(at, nameEnd)) as string
@@ -54,10 +58,14 @@ export function jsonElements(text: string): string[] {
 
 /** The same as {@link jsonElements} for text that is known to be valid JSON. */
 export function splitElements(text: string): string[] {
+  if (text[skipSpace(text, 0)] !== '[') throw skerryError('JSON_INVALID', 'an array is expected')
+  return elementsIn(text)
+}
+
+/** The elements of what is known to be a valid JSON array. */
+export function elementsIn(text: string): string[] {
   const elements: string[] = []
-  let at = skipSpace(text, 0)
-  if (text[at] !== '[') throw skerryError('JSON_INVALID', 'an array is expected')
-  at = skipSpace(text, at + 1)
+  let at = skipSpace(text, skipSpace(text, 0) + 1)
   while (text[at] !== ']') {
     const end = valueEnd(text, at)
     elements.push(text.slice(at, end))

@@ -4,6 +4,9 @@ import { messageOf, skerryError } from '../core/errors.ts'
 /** Where one node opens its link to another. */
 export const LINK_PATH = '_skerry/link'
 
+/** Where clients of our own open their one socket. */
+export const LIVE_PATH = '_skerry/live'
+
 const PROTOCOLS: Record<string, string> = {
   'http:': 'ws:',
   'https:': 'wss:',

@@ -33,9 +33,21 @@ export class Outbox {
 
   /** Sends a frame, unless the socket is closing. */
   send(frame: Frame): void {
+    this.#send(() => this.#socket.send(bytesOf(frame), { binary: true }))
+  }
+
+  /** Sends a frame behind a number and a line feed; its bytes are shared all the same. */
+  sendAs(id: number, frame: Frame): void {
+    this.#send(() => {
+      this.#socket.send(`${id}\n`, { binary: false, fin: false })
+      this.#socket.send(bytesOf(frame), { binary: false, fin: true })
+    })
+  }
+
+  #send(write: () => void): void {
     if (this.#socket.readyState !== this.#socket.OPEN) return
     if (!this.#corked) this.#cork()
-    this.#socket.send(bytesOf(frame), { binary: true })
+    write()
     if (this.#stream.writableLength > MAX_CORKED_BYTES) {
       this.#stream.uncork()
       this.#stream.cork()

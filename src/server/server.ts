@@ -23,6 +23,7 @@ import { answerClientError, answerFailure, failureOf } from './failure.ts'
 import { frontRoute } from './front.ts'
 import { healthRoutes, type NodeStatus, storeStatus } from './health.ts'
 import { InFlight } from './inflight.ts'
+import { LiveSockets } from './live.ts'
 import { type Logger, silent } from './log.ts'
 import { Metrics, type MetricsSource } from './metrics.ts'
 import { type ResolvedOptions, resolveOptions, type ServerOptions } from './options.ts'
@@ -255,12 +256,20 @@ export class Server {
   #sockets(): Upgrades {
     const clients = new ClientSockets(this.state, this.#env)
     const board = new ClientSockets(this.#side.board.state, this.#env)
+    const live = new LiveSockets({
+      state: this.state,
+      store: this.store,
+      env: this.#env,
+      logger: this.#logger,
+      options: this.#options,
+    })
     return new Upgrades(
       {
         link: (socket) => this.#sync.accept(new SocketChannel(socket)),
         tellTime: (socket) => clients.tellTime(socket),
         subscribe: (socket, stream, asked) =>
           (asked.pattern === STATUS_PATH ? board : clients).subscribe(socket, stream, asked),
+        converse: (...given) => live.add(...given),
       },
       this.#perimeter,
       this.#options,

@@ -4,7 +4,7 @@ import { WebSocketServer, type WebSocket } from 'ws'
 import { skerryError } from '../core/errors.ts'
 import { assertPattern, EVERYTHING, isReserved, STATUS_PATH } from '../core/path.ts'
 import { assertMay, BEARER_PROTOCOL, type Principal } from './access.ts'
-import { LINK_PATH, targetPath, targetQuery } from './address.ts'
+import { LINK_PATH, LIVE_PATH, targetPath, targetQuery } from './address.ts'
 import { MAX_LINK_FRAME_BYTES } from './channel.ts'
 import { clientOf, Holdings } from './client.ts'
 import { answerRaw, failureOf } from './failure.ts'
@@ -14,6 +14,9 @@ import type { SubscriptionRequest } from './socket.ts'
 /** Clients have next to nothing to say: the largest message they may send, in bytes. */
 const MAX_CLIENT_MESSAGE_BYTES = 4096
 
+/** The largest message of a client of our own, in bytes; it may carry data of the largest size. */
+const MAX_LIVE_MESSAGE_BYTES = 16 * 1024 * 1024
+
 const CLOSED_FOR_STOP = 1001
 
 /** Who takes over the sockets. */
@@ -22,6 +25,8 @@ export interface UpgradeTargets {
   subscribe(socket: WebSocket, stream: Duplex, request: SubscriptionRequest): void
   /** A client asks for the time. */
   tellTime(socket: WebSocket, principal: Principal): void
+  /** A client of our own opens its one socket. */
+  converse(socket: WebSocket, stream: Duplex, principal: Principal): void
   /** Another node opens a link. */
   link(socket: WebSocket): void
 }
@@ -47,6 +52,7 @@ export class Upgrades {
   readonly #held: Holdings
   readonly #links = webSockets(MAX_LINK_FRAME_BYTES)
   readonly #clients = webSockets(MAX_CLIENT_MESSAGE_BYTES)
+  readonly #live = webSockets(MAX_LIVE_MESSAGE_BYTES)
   readonly #open = new Set<WebSocket>()
   #pending = 0
   #stopping = false
@@ -111,7 +117,11 @@ export class Upgrades {
   }
 
   #route(upgrade: Upgrade, pattern: string, principal: Principal): void {
-    if (pattern === LINK_PATH) {
+    if (pattern === LIVE_PATH) {
+      this.#accept(this.#live, upgrade, (socket) =>
+        this.#targets.converse(socket, upgrade.stream, principal),
+      )
+    } else if (pattern === LINK_PATH) {
       assertMay(principal, 'admin', EVERYTHING)
       this.#accept(this.#links, upgrade, (socket) => this.#targets.link(socket))
     } else if (pattern === '') {

@@ -4,7 +4,9 @@ import { skerryError } from '../core/errors.ts'
 import { assertPattern, isGlob } from '../core/path.ts'
 import type { Store, Write } from '../store/store.ts'
 import { itemWrites, MAX_BATCH_WRITES, ofItem } from './batch.ts'
+import { Live } from './live.ts'
 import { Live, type PatternSubscribers } from './live.ts'
+import { type ClientWrite, deliver, type DeliveryResult } from './delivery.ts'
 import { assertRange, type Range, Selection } from './range.ts'
 import type { Subscriber, Subscription } from './subscription.ts'
 import { type Condition, Versions } from './version.ts'
@@ -197,6 +199,18 @@ export class State {
     const written = await this.#store.write(writes)
     let at = 0
     return plans.map((plan) => plan.result(written.slice(at, (at += plan.writes.length))))
+  }
+
+  /**
+   * Takes in what a client wrote by a clock of its own, maybe while it was cut off: each write wins if it is the
+   * newest version of its path, and what is delivered again changes nothing.
+   * @param client 32 hex digits, the client's own
+   * @param writes in the order of their stamps, which grow from one delivery of a client to the next
+   * @returns what came of each write, in order; a refused one has its error, and keeps no other one back
+   * @throws SKERRY_REQUEST_INVALID for a client or stamps that can't be; SKERRY_WRITE_FAILED
+   */
+  deliver(client: string, writes: readonly ClientWrite[]): Promise<DeliveryResult[]> {
+    return deliver(this.#store, this.#planner, client, writes)
   }
 
   /**

@@ -21,7 +21,7 @@ import {
   seqKey,
   visible,
 } from './layout.ts'
-import type { Change, Write, Written } from './store.ts'
+import type { Change, Delivered, Delivery, Write, Written } from './store.ts'
 
 /** How often a path is minted before the write is given up. */
 const MAX_MINTS = 1000
@@ -148,7 +148,8 @@ export class Group {
     const floor = held === undefined ? 0n : stampOf(held.entry)
     // Only a version stamped too far ahead can be above the clock: land on it, and be seen at once.
     const overrules = floor >= next
-    const version = this.#version(at, seen, data, overrules ? floor + 1n : next)
+    const stamp = overrules ? floor + 1n : next
+    const version = versionOf(at, seen, data, { stamp, origin: this.#context.nodeId })
     const entry: Entry = overrules ? { ...version, overrules } : version
     this.#put(entry, '', held)
     return { entry, changed: true }
@@ -166,6 +167,22 @@ export class Group {
     const entry = tombstone(at, stampOf(seen), seen.origin)
     this.#put(entry, '', held)
     return { entry, changed: true }
+  }
+
+  /** A write under a stamp of its client's: it wins if it is the newest version, and is lost if not. */
+  deliver({ path, stamp, decide }: Delivery, origin: string): Delivered['outcome'] {
+    const held = this.held(path)
+    const seen = visible(held)
+    if (held?.entry.origin === origin && stampOf(held.entry) === stamp) return 'known'
+    const data = decide(seen)
+    if (data === undefined) return 'left'
+    const entry = versionOf(path, seen, data, { stamp, origin })
+    if (held !== undefined && compareVersions(entry, held.entry, this.#context.hash) <= 0) {
+      return 'overruled'
+    }
+    this.#context.clock.observe(stamp)
+    this.#put(entry, '', held)
+    return 'written'
   }
 
   /** Merges a version from a peer: the newest one wins. True if it is news here. */
@@ -266,13 +283,6 @@ export class Group {
     throw skerryError('WRITE_FAILED', `${MAX_MINTS} paths were minted, and each was taken`)
   }
 
-  #version(path: string, seen: Entry | undefined, data: string | null, stamp: bigint): Entry {
-    const origin = this.#context.nodeId
-    if (data === null) return tombstone(path, stamp, origin)
-    if (seen === undefined) return { path, created: stamp, updated: 0n, origin, data }
-    return { path, created: seen.created, updated: stamp, origin, data }
-  }
-
   /** Takes the entry as the newest version of its path, under the next sequence number. */
   #put(entry: Entry, from: string, old: Held | undefined, shown?: Entry | null): void {
     if (old?.shown !== undefined && entry.overrules === true) {
@@ -293,3 +303,21 @@ export class Group {
 }
 
 const NOTHING = new Uint8Array(0)
+
+/** Who writes, and when. */
+interface Hand {
+  readonly stamp: bigint
+  readonly origin: string
+}
+
+/** The version that a write makes of what readers see; null data deletes. */
+function versionOf(
+  path: string,
+  seen: Entry | undefined,
+  data: string | null,
+  { stamp, origin }: Hand,
+): Entry {
+  if (data === null) return tombstone(path, stamp, origin)
+  if (seen === undefined) return { path, created: stamp, updated: 0n, origin, data }
+  return { path, created: seen.created, updated: stamp, origin, data }
+}

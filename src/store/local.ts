@@ -8,6 +8,7 @@ import { backupBytes } from './backup.ts'
 import { GenerationCache } from './cache.ts'
 import { ClosableEngine } from './closable.ts'
 import { CommitQueue } from './commit.ts'
+import { Deliveries } from './delivery.ts'
 import type { Digest } from './digest.ts'
 import { Digests } from './digests.ts'
 import { DriftSurvey } from './drift.ts'
@@ -47,6 +48,7 @@ export class LocalStore implements port.Store {
   readonly #cache: GenerationCache<layout.Held>
   readonly #queue: CommitQueue
   readonly #aside: AsideShelf
+  readonly #deliveries: Deliveries
   #identity: Identity
   #seq: number
 
@@ -82,6 +84,7 @@ export class LocalStore implements port.Store {
     const drift = options.maxClockDriftMs ?? DEFAULT_MAX_CLOCK_DRIFT_MS
     this.#clock = new HybridClock(() => env.now(), opened.mark, drift)
     this.#digests = new Digests(this.#engine, env.hash)
+    this.#deliveries = new Deliveries(this.#engine, this.#clock)
     this.#cache = new GenerationCache(options.cacheCharacters ?? DEFAULT_CACHE_CHARACTERS)
     this.#queue = new CommitQueue({
       begin: () => this.#begin(),
@@ -148,6 +151,10 @@ export class LocalStore implements port.Store {
 
   write(writes: readonly port.Write[]): Promise<port.Written[]> {
     return this.#queue.submit((group) => writes.map((write) => group.write(write)))
+  }
+
+  deliver(origin: string, deliveries: readonly port.Delivery[]): Promise<port.Delivered[]> {
+    return this.#queue.submit((group) => this.#deliveries.run(group, origin, deliveries))
   }
 
   merge(entries: readonly Entry[], source: port.MergeSource): Promise<number> {

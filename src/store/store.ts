@@ -25,6 +25,23 @@ export interface Written {
   readonly changed: boolean
 }
 
+/** A write that a client stamped by its own clock, maybe long ago while it was cut off. */
+export interface Delivery {
+  readonly path: string
+  readonly stamp: bigint
+  readonly decide: Decide
+}
+
+/** What came of a delivery. */
+export interface Delivered {
+  readonly path: string
+  /**
+   * `written`; `overruled`, a newer version is there; `known`, it had been delivered before; `left`, its decision
+   * was to leave things; `ahead`, its stamp is further ahead than clocks may drift, and nothing was done.
+   */
+  readonly outcome: 'written' | 'overruled' | 'known' | 'left' | 'ahead'
+}
+
 /** One change of the feed: the newest version of a path, and what readers saw before and see now. */
 export interface Change {
   readonly seq: number
@@ -150,6 +167,11 @@ export interface Store {
    * @throws whatever `decide` throws; then nothing was written
    */
   write(writes: readonly Write[]): Promise<Written[]>
+  /**
+   * Writes what a client stamped, under its own origin, as the newest version of each path or not at all. A client
+   * delivers in the order of its stamps; what it delivers again is `known`, and changes nothing.
+   */
+  deliver(origin: string, deliveries: readonly Delivery[]): Promise<Delivered[]>
   /** Merges versions from a peer, last write wins. Resolves to how many changed anything here. */
   merge(entries: readonly Entry[], source: MergeSource): Promise<number>
 

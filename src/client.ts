@@ -1,0 +1,11 @@
+/** The door of clients: for browsers, workers and Node. */
+export { Client, connect, type Written } from './client/client.ts'
+export type { Entry } from './client/entry.ts'
+export { ClientError, type Refusal } from './client/error.ts'
+export type { ClientOptions } from './client/options.ts'
+export type { WriteOutcome } from './client/outbox.ts'
+export type { PendingWrite } from './client/overlay.ts'
+export type { SocketClass, SocketLike } from './client/platform.ts'
+export type { SyncState, SyncStatus } from './client/status.ts'
+export type { RefusedWrite } from './client/storage.ts'
+export type { Watch } from './client/watch.ts'
