@@ -173,7 +173,10 @@ export class Group {
   deliver({ path, stamp, decide }: Delivery, origin: string): Delivered['outcome'] {
     const held = this.held(path)
     const seen = visible(held)
-    if (held?.entry.origin === origin && stampOf(held.entry) === stamp) return 'known'
+    const newest = held === undefined ? -1n : stampOf(held.entry)
+    if (newest === stamp && held!.entry.origin === origin) return 'known'
+    // Compared by itself: the version to make would inherit a later creation, and look as new as that.
+    if (newest > stamp) return 'overruled'
     const data = decide(seen)
     if (data === undefined) return 'left'
     const entry = versionOf(path, seen, data, { stamp, origin })
