@@ -86,13 +86,13 @@ export class Outbox {
   /**
    * Keeps a write; resolves to what became of it, `pending` if it has to wait for a connection.
    * @param pathOf makes the path of its stamp and the client's id
-   * @throws SKERRY_OUTBOX_FULL, SKERRY_STORAGE_FAILED, or what the node refuses it with
+   * @throws SKERRY_CLIENT_OUTBOX_FULL, SKERRY_STORAGE_FAILED, or what the node refuses it with
    */
   async write(
     pathOf: (stamp: bigint, client: string) => string,
     rest: Pick<PendingWrite, 'kind' | 'data'>,
   ): Promise<{ path: string; outcome: WriteOutcome }> {
-    if (this.#writes.length >= MAX_PENDING) throw clientError('OUTBOX_FULL', MAX_PENDING)
+    if (this.#writes.length >= MAX_PENDING) throw clientError('CLIENT_OUTBOX_FULL', MAX_PENDING)
     const write = await this.#append(pathOf, rest)
     const { path } = write
     const decided = this.#online

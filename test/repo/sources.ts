@@ -37,6 +37,8 @@ export interface PackageFile {
   exports: Record<string, string | { types: string; default: string }>
   scripts: Record<string, string>
   dependencies: Record<string, string>
+  /** What an application brings along if it uses the door that needs it. */
+  peerDependencies: Record<string, string>
 }
 
 export function packageFile(): PackageFile {

@@ -49,7 +49,7 @@ export const clientErrors = {
     status: 400,
     message: (name: string, why: string) => `option '${name}' of the client is not valid: ${why}`,
   },
-  OUTBOX_FULL: {
+  CLIENT_OUTBOX_FULL: {
     status: 507,
     message: (limit: number) =>
       `${limit} writes wait to be delivered already; connect before you write more`,
