@@ -1,7 +1,8 @@
 import type { Entry } from '../src/core/entry.ts'
 import { LocalStore } from '../src/store/local.ts'
-import type { MergeSource, Store } from '../src/store/store.ts'
+import type { CollectionRule, Merged, MergeSource, Store } from '../src/store/store.ts'
 import type { NodePlan } from './node.ts'
+import { override, type Overrides } from './override.ts'
 
 /**
  * Stores that are broken on purpose. The checkers must find each of them out: a simulator that finds
@@ -29,6 +30,16 @@ export const canaries: Readonly<Record<string, NonNullable<NodePlan['open']>>> =
     await store.saveCheckpoints(source.checkpoints ?? [])
     return store.merge(entries, source)
   }),
+  /** Tombstones go at once, whoever lacks them. */
+  'tombstones are collected too early': replaced({
+    collect: (store, rule: CollectionRule) => store.collect({ ...rule, waitFor: [] }),
+  }),
+  /** Nothing is left of tombstones that went. */
+  'no horizon is kept': replaced({
+    collect: (store, rule: CollectionRule) => store.collect({ ...rule, keys: [] }),
+  }),
+  /** Nothing is ever collected. */
+  'tombstones never go': replaced({ collect: () => Promise.resolve(0) }),
   /** The disk is not waited for. */
   'writes are acknowledged too early': async (engine, env, options) => {
     const hasty = {
@@ -45,18 +56,20 @@ export const canaries: Readonly<Record<string, NonNullable<NodePlan['open']>>> =
   },
 }
 
+/** A store that merges what may undo deletes like anything else; the scripts on deletion find it out. */
+export const credulous = broken((store, entries, source) =>
+  store.merge(entries, { ...source, doubted: new Set(), repair: false }),
+)
+
 /** A store whose merge is replaced. */
 function broken(
-  merge: (store: Store, entries: readonly Entry[], source: MergeSource) => Promise<number>,
+  merge: (store: Store, entries: readonly Entry[], source: MergeSource) => Promise<Merged>,
 ): NonNullable<NodePlan['open']> {
-  return async (engine, env, options) => {
-    const store = await LocalStore.open(engine, env, options)
-    return new Proxy<Store>(store, {
-      get(target, name) {
-        if (name === 'merge') return merge.bind(undefined, target)
-        const value: unknown = Reflect.get(target, name, target)
-        return typeof value === 'function' ? (value.bind(target) as unknown) : value
-      },
-    })
-  }
+  return replaced({ merge })
+}
+
+/** A store some of whose methods are replaced. */
+function replaced(methods: Overrides): NonNullable<NodePlan['open']> {
+  return async (engine, env, options) =>
+    override(await LocalStore.open(engine, env, options), methods)
 }

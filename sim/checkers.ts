@@ -1,7 +1,8 @@
-import { compareVersions, type Entry, fingerprint } from '../src/core/entry.ts'
+import { compareVersions, type Entry, fingerprint, stampOf } from '../src/core/entry.ts'
 import { matches, sharedKeys } from '../src/core/path.ts'
 import { readCount, readTuple, unpack } from '../src/core/codec.ts'
 import { Digest } from '../src/store/digest.ts'
+import { Horizons } from '../src/store/horizons.ts'
 import { inHistory, unpackIdentity } from '../src/store/identity.ts'
 import {
   CLOCK_KEY,
@@ -24,6 +25,7 @@ interface State {
   readonly node: Node
   readonly contents: MemoryEngine
   readonly records: ReadonlyMap<string, Held>
+  readonly horizons: Horizons
 }
 
 /** Every disk as it is at this moment. */
@@ -32,7 +34,9 @@ async function statesOf(nodes: readonly Node[]): Promise<State[]> {
   return Promise.all(
     copies.map(async ({ node, contents }) => {
       const found = await records(contents)
-      return { node, contents, records: new Map(found.map((held) => [held.entry.path, held])) }
+      const horizons = await Horizons.load(contents)
+      const byPath = new Map(found.map((held) => [held.entry.path, held]))
+      return { node, contents, records: byPath, horizons }
     }),
   )
 }
@@ -57,7 +61,9 @@ export async function checkProgress(cluster: Cluster): Promise<void> {
         const [peer, shared] = peerAndKey(key)
         const by = states.find(({ node }) => node.name === peer)
         if (by === undefined || isNewHistory(by) || isNewHistory(state)) continue
-        const seq = readCount(unpack(value), 'acknowledgement')
+        const [epoch, said] = readTuple(unpack(value), 'acknowledgement')
+        if (epoch !== unpackIdentity(by.contents.get(IDENTITY_KEY)!).epoch) continue
+        const seq = readCount(said, 'sequence')
         checkMerged(
           cluster,
           { by, of: state, shared },
@@ -83,12 +89,29 @@ function checkMerged(
     if (seq > position.seq || !matches(shared, entry.path)) continue
     const held = by.records.get(entry.path)?.entry
     if (held !== undefined && compareVersions(held, entry, sha256) >= 0) continue
+    if (held === undefined && isForgotten(by, entry)) continue
     cluster.world.fail(
       'checkpoints',
       `by its ${said} ${by.node.name} has all of ${of.node.name} up to ${position.seq}, ` +
         `but of ${say(entry)}, number ${seq}, it has ${say(held)}`,
     )
   }
+}
+
+/** True if the node may have nothing at the path, since a tombstone as new as the version was collected. */
+function isForgotten({ node, horizons }: State, entry: Entry): boolean {
+  const stamp = stampOf(entry)
+  if (entry.data === null) return stamp <= horizons.at(entry.path)
+  const withheld = node.disk.withheld(entry.path)
+  return withheld !== undefined && stamp <= stampOf(withheld)
+}
+
+/** True if the two hold alike: the same, or one has forgotten what the other has. */
+function alike(a: State, b: State, path: string): boolean {
+  const [left, right] = [a.records.get(path)?.entry, b.records.get(path)?.entry]
+  if (left === undefined && right !== undefined) return isForgotten(a, right)
+  if (right === undefined && left !== undefined) return isForgotten(b, left)
+  return printOf(left) === printOf(right)
 }
 
 function positionOf(value: Uint8Array): Position {
@@ -121,8 +144,8 @@ export async function difference(cluster: Cluster): Promise<string | undefined> 
     const keys = sharedOf(cluster, edge)
     for (const path of new Set([...a.records.keys(), ...b.records.keys()])) {
       if (!keys.some((key) => matches(key, path))) continue
+      if (alike(a, b, path)) continue
       const [left, right] = [a.records.get(path)?.entry, b.records.get(path)?.entry]
-      if (printOf(left) === printOf(right)) continue
       return `${edge.a.name} has ${say(left)}, ${edge.b.name} ${say(right)}`
     }
   }
@@ -135,6 +158,29 @@ export async function anyAside(cluster: Cluster): Promise<boolean> {
   return states.some((state) =>
     [...state.records.values()].some((held) => held.shown !== undefined),
   )
+}
+
+/** Nodes that withhold something, with the paths. */
+export async function withheldPaths(cluster: Cluster): Promise<[node: Node, paths: string[]][]> {
+  const states = await statesOf(cluster.nodes)
+  const found: [Node, string[]][] = []
+  for (const { node, contents } of states) {
+    const paths: string[] = []
+    for await (const chunk of contents.scan(prefixRange('w'))) {
+      for (const [key] of chunk) paths.push(key.slice(1))
+    }
+    if (paths.length > 0) found.push([node, paths])
+  }
+  return found
+}
+
+/** How many tombstones are left on all disks. */
+export async function tombstonesLeft(cluster: Cluster): Promise<number> {
+  const states = await statesOf(cluster.nodes)
+  const counts = states.map(
+    ({ records }) => [...records.values()].filter(({ entry }) => entry.data === null).length,
+  )
+  return counts.reduce((sum, count) => sum + count, 0)
 }
 
 /** What readers of two linked nodes do not see alike. */

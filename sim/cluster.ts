@@ -1,4 +1,5 @@
 import type { Env } from '../src/core/env.ts'
+import { matches } from '../src/core/path.ts'
 import type { Engine } from '../src/store/engine.ts'
 import type { Store } from '../src/store/store.ts'
 import { Sync } from '../src/sync/sync.ts'
@@ -25,6 +26,8 @@ export interface ClusterPlan {
   readonly disk?: DiskOptions
   readonly network?: NetworkOptions
   readonly repairIntervalMs?: number
+  readonly collectIntervalMs?: number
+  readonly tombstoneTtlMs?: number
   /** Opens the nodes' stores; a canary puts broken ones here. */
   readonly open?: (engine: Engine, env: Env, options: { nodeId: string }) => Promise<Store>
 }
@@ -50,7 +53,7 @@ export class Cluster {
     this.world = world
     this.plan = plan
     this.network = new Network(world, world.random.fork(), plan.network ?? CALM)
-    this.history = new History(world)
+    this.history = new History(world, (a, b, path) => this.#together(a.name, b.name, path))
     this.nodes = Array.from({ length: plan.size }, (_, i) => this.#node(i))
     this.edges = this.nodes.flatMap((b, i) =>
       parentsOf(plan.topology, i).map((parent) => ({ a: this.nodes[parent]!, b })),
@@ -80,12 +83,31 @@ export class Cluster {
     }
   }
 
+  /** True if changes of the path go from one node to the other, over whatever others. */
+  #together(from: string, to: string, path: string): boolean {
+    const shares = (node: Node): boolean => this.keysOf(node).some((key) => matches(key, path))
+    const reached = new Set([from])
+    for (const name of reached) {
+      for (const { a, b } of this.edges) {
+        if (!shares(a) || !shares(b)) continue
+        if (a.name === name) reached.add(b.name)
+        if (b.name === name) reached.add(a.name)
+      }
+    }
+    return reached.has(to)
+  }
+
   #node(i: number): Node {
-    const { topology, disk = FAST_DISK, open, repairIntervalMs } = this.plan
+    const { topology, disk = FAST_DISK, open } = this.plan
+    const { repairIntervalMs, collectIntervalMs, tombstoneTtlMs } = this.plan
     const { world, network, history } = this
     const parents = parentsOf(topology, i).map(urlOf)
     const keys = this.plan.keys?.(i) ?? ['**']
-    const repair = repairIntervalMs === undefined ? {} : { repairIntervalMs }
+    const intervals = {
+      ...(repairIntervalMs !== undefined && { repairIntervalMs }),
+      ...(collectIntervalMs !== undefined && { collectIntervalMs }),
+      ...(tombstoneTtlMs !== undefined && { tombstoneTtlMs }),
+    }
     // In a mesh every node dials every other one, so both ends dial.
     const upwards =
       topology === 'mesh'
@@ -107,7 +129,7 @@ export class Cluster {
           this.plan.clockOffsetMs?.(i) ?? 0,
           this.plan.clockDriftPpm?.(i) ?? 0,
         ),
-        links: (parts) => new Sync({ ...parts, ...upwards, ...repair, keys }),
+        links: (parts) => new Sync({ ...parts, ...upwards, ...intervals, keys }),
         ...(open === undefined ? {} : { open }),
       },
       { world, network, history },

@@ -1,5 +1,7 @@
+import { readEntry, readTuple, unpack } from '../src/core/codec.ts'
+import type { Entry } from '../src/core/entry.ts'
 import type { Engine, EngineItem, EngineOp, EngineRange } from '../src/store/engine.ts'
-import { type Held, heldKey, prefixRange, unpackHeld } from '../src/store/layout.ts'
+import { type Held, heldKey, prefixRange, unpackHeld, withheldKey } from '../src/store/layout.ts'
 import { MemoryEngine } from '../src/store/memory.ts'
 import type { Process } from './process.ts'
 import type { Random } from './random.ts'
@@ -97,6 +99,12 @@ export class Disk {
   record(path: string): Held | undefined {
     const bytes = this.#contents.get(heldKey(path))
     return bytes === undefined ? undefined : heldOf(bytes)
+  }
+
+  /** What is durable of a version withheld at the path. */
+  withheld(path: string): Entry | undefined {
+    const bytes = this.#contents.get(withheldKey(path))
+    return bytes === undefined ? undefined : readEntry(readTuple(unpack(bytes), 'withheld')[0])
   }
 
   #write(process: Process, ops: readonly EngineOp[], shown?: () => void): Promise<void> {

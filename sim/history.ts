@@ -35,6 +35,7 @@ export interface Witness {
  */
 export class History {
   readonly #world: World
+  readonly #together: (a: Witness, b: Witness, path: string) => boolean
   readonly #witnesses: Witness[] = []
   /** Fingerprints of all versions that some node has written. */
   readonly #written = new Set<string>()
@@ -43,10 +44,19 @@ export class History {
   readonly #told = new Map<string, Map<string, Told>>()
   /** The newest version of each path that a node took back, to give it a stamp that is not ahead. */
   readonly #restamped = new Map<string, Map<string, Restamp>>()
+  /** Versions that a node other than their writer has told of. */
+  readonly #spread = new Set<string>()
+  /** Versions that come late, legitimately: see {@link History.#noteLate}. */
+  readonly #late = new Set<string>()
   #acknowledged = 0
 
-  constructor(world: World) {
+  /** @param together true if changes of the path go from one to the other, directly or not */
+  constructor(
+    world: World,
+    together: (a: Witness, b: Witness, path: string) => boolean = () => true,
+  ) {
     this.#world = world
+    this.#together = together
   }
 
   /** How many writes were acknowledged. */
@@ -79,7 +89,11 @@ export class History {
       }
       last.set(change.entry.path, change)
     }
-    for (const { entry, after } of last.values()) this.#checkShown(witness, entry, after)
+    for (const change of last.values()) {
+      this.#noteLate(witness, change)
+      this.#checkShown(witness, change.entry, change.after)
+      if (change.entry.origin !== witness.name) this.#spread.add(fingerprint(change.entry, sha256))
+    }
   }
 
   /** Writes that nobody was told of survived a crash. */
@@ -138,7 +152,7 @@ export class History {
   newest(path: string): Entry | undefined {
     let newest: Entry | undefined
     for (const { disk } of this.#witnesses) {
-      const entry = disk.record(path)?.entry
+      const entry = disk.record(path)?.entry ?? disk.withheld(path)
       if (entry === undefined) continue
       if (newest === undefined || compareVersions(entry, newest, sha256) > 0) newest = entry
     }
@@ -150,9 +164,70 @@ export class History {
     for (const [path, floor] of this.#floors) {
       const newest = this.newest(path)
       if (newest === undefined || compareVersions(newest, floor, sha256) < 0) {
+        if (this.#isCollected(path, floor)) continue
         this.#world.fail('loss', `acknowledged ${say(floor)} is gone, there is ${say(newest)}`)
       }
     }
+  }
+
+  /** A node that had never been linked with any other forgot its deletes: they bind nobody. */
+  forgotAlone(witness: Witness): void {
+    for (const [path, { newest }] of this.#told.get(witness.name)!) {
+      if (!isTombstone(newest) || witness.disk.record(path) !== undefined) continue
+      this.#told.get(witness.name)!.delete(path)
+      const floor = this.#floors.get(path)
+      if (floor === undefined || compareVersions(floor, newest, sha256) > 0) continue
+      const left = this.newest(path)
+      if (left === undefined) this.#floors.delete(path)
+      else if (compareVersions(left, floor, sha256) < 0) this.#floors.set(path, left)
+    }
+  }
+
+  /** An operator decided on a version that was withheld: what was told of the path counts no more. */
+  decided(path: string): void {
+    for (const told of this.#told.values()) told.delete(path)
+    this.#floors.delete(path)
+  }
+
+  /**
+   * A delete may be gone without a trace once some node had it, or a newer one, and has nothing at the path any
+   * more. What is older can then only be on a disk that was taken back, withheld, or where the delete never goes.
+   */
+  #isCollected(path: string, floor: Entry): boolean {
+    if (!isTombstone(floor)) return false
+    const collectors = this.#witnesses.filter((witness) => {
+      const newest = this.#told.get(witness.name)!.get(path)?.newest
+      const reached = newest !== undefined && compareVersions(newest, floor, sha256) >= 0
+      return reached && witness.disk.record(path) === undefined
+    })
+    return collectors.some((collector) =>
+      this.#witnesses.every((other) => {
+        const excused = other.disk.losses > 0 || !this.#together(collector, other, path)
+        const held = other.disk.record(path)?.entry
+        return excused || held === undefined || isTombstone(held) || this.#isOwn(other, held)
+      }),
+    )
+  }
+
+  /** True of a write that nobody but its writer has told of. */
+  #isOwn({ name }: Witness, entry: Entry): boolean {
+    return entry.origin === name && !this.#spread.has(fingerprint(entry, sha256))
+  }
+
+  /**
+   * A write that its node could tell nobody of is taken in though a newer delete was collected meanwhile, by
+   * nodes that had never met the writer: rather a delete undone than a write lost. It counts from then on.
+   */
+  #noteLate(witness: Witness, { entry, from }: Change): void {
+    const print = fingerprint(entry, sha256)
+    if (entry.origin === from && !this.#spread.has(print)) this.#late.add(print)
+    const told = this.#told.get(witness.name)!
+    const newest = told.get(entry.path)?.newest
+    if (!this.#late.has(print) || newest === undefined || !isTombstone(newest)) return
+    if (compareVersions(entry, newest, sha256) >= 0) return
+    told.delete(entry.path)
+    const floor = this.#floors.get(entry.path)
+    if (floor !== undefined && isTombstone(floor)) this.#floors.set(entry.path, entry)
   }
 
   #wrote(witness: Witness, entry: Entry): void {

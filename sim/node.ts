@@ -2,13 +2,14 @@ import { LocalStore } from '../src/store/local.ts'
 import type { Engine } from '../src/store/engine.ts'
 import type { Env } from '../src/core/env.ts'
 import type { Entry } from '../src/core/entry.ts'
-import type { Listing, Store, Write, Written } from '../src/store/store.ts'
+import type { CollectionRule, Listing, Store, Write, Written } from '../src/store/store.ts'
 import { SkerryError, messageOf } from '../src/core/errors.ts'
 import type { Channel, Transport } from '../src/sync/transport.ts'
 import type { Disk } from './disk.ts'
 import { simulatedEnv, type WallClock } from './env.ts'
 import type { History } from './history.ts'
 import type { Network } from './network.ts'
+import { override } from './override.ts'
 import { Process } from './process.ts'
 import type { Random } from './random.ts'
 import type { World } from './world.ts'
@@ -18,6 +19,7 @@ export interface Links {
   start(): void
   accept(channel: Channel): void
   stop(): Promise<void>
+  forget(nodeId: string): Promise<void>
 }
 
 /** What a node is made of. */
@@ -171,6 +173,14 @@ export class Node {
     )
   }
 
+  /** An operator says here that a node won't come back. */
+  forget(nodeId: string, done: () => void): void {
+    const process = this.#process!
+    this.#links!.forget(nodeId).then(done, (error: unknown) =>
+      this.#refused(process, 'forget', error),
+    )
+  }
+
   read(path: string, done: (entry: Entry | undefined) => void = () => {}): void {
     const process = this.#process!
     const checkLatency = this.#stopwatch('read', 0)
@@ -200,8 +210,9 @@ export class Node {
     const { plan } = this
     const env = simulatedEnv(world, process, plan.clock, this.#random.fork())
     const open = plan.open ?? ((...args) => LocalStore.open(...args))
-    const store = await open(this.disk.open(process), env, { nodeId: plan.id ?? plan.name })
+    const opened = await open(this.disk.open(process), env, { nodeId: plan.id ?? plan.name })
     if (!process.alive) return
+    const store = this.#witnessed(process, opened)
     this.#store = store
     store.watch((commit) => {
       if (process.alive) history.committed(this, commit)
@@ -211,6 +222,17 @@ export class Node {
     if (links === undefined) return
     network.listen(plan.url, { process, accept: (channel) => links.accept(channel) })
     links.start()
+  }
+
+  /** The store, whose collections the history hears of as long as nobody is known. */
+  #witnessed(process: Process, opened: Store): Store {
+    return override(opened, {
+      collect: async (store, rule: CollectionRule) => {
+        const gone = await store.collect(rule)
+        if (process.alive && gone > 0 && !rule.linked) this.#around.history.forgotAlone(this)
+        return gone
+      },
+    })
   }
 
   /** Nothing but the node's own disk may hold up what a client asks of it. */

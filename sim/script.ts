@@ -67,6 +67,13 @@ export class Script {
     await this.until(`${node.name} stops`, () => stopped)
   }
 
+  /** An operator says at `node` that `gone` won't come back. */
+  async forget(node: Node, gone: Node): Promise<void> {
+    let done = false
+    node.forget(gone.name, () => (done = true))
+    await this.until(`${node.name} forgets ${gone.name}`, () => done)
+  }
+
   async start(node: Node): Promise<void> {
     node.start()
     await this.until(`${node.name} starts`, () => node.serving)

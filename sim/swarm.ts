@@ -1,4 +1,12 @@
-import { anyAside, checkDigests, checkProgress, difference, visibleDifference } from './checkers.ts'
+import {
+  anyAside,
+  checkDigests,
+  checkProgress,
+  difference,
+  tombstonesLeft,
+  visibleDifference,
+  withheldPaths,
+} from './checkers.ts'
 import { Cluster, type ClusterPlan, FAST_DISK, type Topology } from './cluster.ts'
 import type { NetworkOptions } from './connection.ts'
 import type { DiskOptions } from './disk.ts'
@@ -18,6 +26,9 @@ const IN_FLIGHT_MS = 2000
 
 /** How often convergence is looked at. */
 const POLL_MS = 500
+
+/** By when all tombstones are gone: the word that all have them goes round with the pings. */
+const COLLECTION_LIMIT_MS = 120_000
 
 /** Longest offset of a clock, and so the longest that a version may be kept aside. */
 const HOUR_MS = 3_600_000
@@ -77,6 +88,7 @@ function randomPlan(random: Random, topology: Topology): ClusterPlan {
     network: randomNetwork(random),
     // Hours of waiting for a clock's time to come would be full of repairs.
     repairIntervalMs: skewMs === HOUR_MS ? 600_000 : random.pick([2000, 600_000, 600_000]),
+    collectIntervalMs: random.pick([200, 5000, 60_000]),
     // Some seeds have nodes that share less than the others.
     ...(narrow ? { keys: (i: number) => (i % 2 === 1 ? ['users/*', 'settings'] : ['**']) } : {}),
   }
@@ -117,7 +129,9 @@ export async function settle(cluster: Cluster): Promise<void> {
   history.checkNothingLost()
   await checkProgress(cluster)
   await checkDigests(cluster)
+  await decide(cluster)
   await checkVisible(cluster)
+  await checkCollected(cluster)
   await checkQuiet(cluster)
   await world.run(0)
 }
@@ -135,6 +149,42 @@ export async function converge(cluster: Cluster): Promise<void> {
     }
     await world.run(POLL_MS)
   }
+}
+
+/** Operators decide on what is withheld, one way or the other; then all see the same again. */
+async function decide(cluster: Cluster): Promise<void> {
+  const { world, history } = cluster
+  for (let rounds = 0; rounds < 10; rounds++) {
+    const withheld = await withheldPaths(cluster)
+    if (withheld.length === 0) return
+    for (const [node, paths] of withheld) {
+      for (const path of paths) history.decided(path)
+      const how = world.random.pick(['release', 'drop'] as const)
+      world.note(`${node.name}: ${how} ${paths.join(' ')}`)
+      let decided = false
+      void node.store.resolveWithheld(paths, how).then(() => (decided = true))
+      await world.runUntil(() => decided, 10_000)
+    }
+    await converge(cluster)
+  }
+  world.fail('withheld', 'what operators decide on is withheld again and again')
+}
+
+/** Where every node that shares a path has a delete, its tombstone goes; and nothing brings it back. */
+async function checkCollected(cluster: Cluster): Promise<void> {
+  const { world } = cluster
+  const intervalMs = cluster.plan.collectIntervalMs ?? 60_000
+  const endMs = world.nowMs + COLLECTION_LIMIT_MS + 4 * intervalMs
+  while ((await tombstonesLeft(cluster)) > 0) {
+    if (world.nowMs >= endMs) {
+      world.fail('collection', `${await tombstonesLeft(cluster)} tombstones are left`)
+    }
+    await world.run(POLL_MS)
+  }
+  await world.run(2 * COLLECTION_LIMIT_MS)
+  const left = await tombstonesLeft(cluster)
+  if (left > 0) world.fail('collection', `${left} tombstones came back`)
+  await world.run(0)
 }
 
 /** Once no version is too far ahead of its time, readers of all nodes see the same. */

@@ -5,12 +5,16 @@ import type { HybridClock } from '../core/hlc.ts'
 import type { Engine } from './engine.ts'
 import type { Group } from './group.ts'
 import { ASIDE_KEY_PATH, prefixRange } from './layout.ts'
+import { MAX_OVERRULED } from './store.ts'
 
 /** The longest wait in one go: clocks may be corrected meanwhile. */
 const MAX_WAIT_MS = 3_600_000
 
 /** How long a release that failed waits before it is tried again. */
 const RETRY_MS = 1000
+
+/** How many overruled versions are listed before the list is cut again. */
+const TRIM_AFTER = 1000
 
 /** The most versions that are shown to readers in one request. */
 const RELEASE_BATCH = 1000
@@ -20,26 +24,31 @@ export class AsideShelf {
   readonly #env: Env
   readonly #engine: Engine
   readonly #clock: HybridClock
-  readonly #release: (paths: readonly string[]) => Promise<unknown>
+  readonly #submit: <T>(run: (group: Group) => T) => Promise<T>
+  /** Versions listed since the list was cut to its bound. */
+  #listed = 0
   #soonest: bigint | undefined
   #cancel: CancelTimer | undefined
   #closed = false
 
-  /** @param release shows the versions at these paths to readers */
+  /** @param submit runs a request on the store's next group */
   constructor(
     env: Env,
     engine: Engine,
     clock: HybridClock,
-    release: (paths: readonly string[]) => Promise<unknown>,
+    submit: <T>(run: (group: Group) => T) => Promise<T>,
   ) {
     this.#env = env
     this.#engine = engine
     this.#clock = clock
-    this.#release = release
+    this.#submit = submit
   }
 
   /** Notes what the group has put aside, now that it is durable. */
   follow(group: Group): void {
+    this.#listed += group.overruled
+    // A list that could not be cut now is cut when it has grown again, or at the next start.
+    if (this.#listed >= TRIM_AFTER) this.trim().catch(() => undefined)
     for (const { entry, shown } of group.records.values()) {
       if (shown === undefined) continue
       this.#expect(stampOf(entry))
@@ -67,7 +76,7 @@ export class AsideShelf {
     }
     if (this.#closed) return
     if (due.length > 0) {
-      await this.#release(due)
+      await this.#submit((group) => due.forEach((path) => group.release(path)))
       // More may be due, and if the clock was put back meanwhile some of these are not any more.
       return this.review()
     }
@@ -90,6 +99,18 @@ export class AsideShelf {
       for (const [, value] of chunk) entries.push(readEntry(unpack(value)))
     }
     return entries
+  }
+
+  /** Cuts the list of overruled versions to its bound: the oldest go. */
+  async trim(): Promise<void> {
+    this.#listed = 0
+    const keys: string[] = []
+    for await (const chunk of this.#engine.scan(prefixRange('o'))) {
+      for (const [key] of chunk) keys.push(key)
+    }
+    const old = keys.slice(0, -MAX_OVERRULED)
+    if (old.length === 0 || this.#closed) return
+    await this.#submit((group) => old.forEach((key) => group.keep({ key })))
   }
 
   close(): void {

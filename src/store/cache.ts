@@ -42,6 +42,12 @@ export class GenerationCache<Value> {
     this.#youngSize += size
   }
 
+  delete(key: string): void {
+    this.#youngSize -= this.#young.get(key)?.size ?? 0
+    this.#young.delete(key)
+    this.#old.delete(key)
+  }
+
   /** How many items it holds. */
   get count(): number {
     return this.#young.size + this.#old.size

@@ -14,6 +14,9 @@ export function pathHash(path: string, hash: Hash): string {
   return hash(path).slice(0, 16)
 }
 
+/** What a digest is asked about: everything, or only what is not deleted. */
+export type DigestScope = 'all' | 'live'
+
 /**
  * A hash tree over the newest version, tombstones included, of every path that a key covers. Two
  * stores with equal roots hold the same; where they differ, the way down costs in proportion to the
@@ -26,14 +29,12 @@ export function pathHash(path: string, hash: Hash): string {
  */
 export class Digest {
   readonly #hash: Hash
-  readonly #sums: Uint32Array
-  readonly #counts: Uint32Array
+  readonly #all = new Sums()
+  /** Kept apart, since tombstones go at their own time on each node. */
+  readonly #live = new Sums()
 
   constructor(hash: Hash) {
     this.#hash = hash
-    const nodes = firstNode(DIGEST_LEVELS + 1)
-    this.#sums = new Uint32Array(nodes * 2)
-    this.#counts = new Uint32Array(nodes)
   }
 
   add(entry: Entry): void {
@@ -45,22 +46,28 @@ export class Digest {
   }
 
   /** How many entries stand below the node. */
-  count(level: number, index: number): number {
-    return this.#counts[firstNode(level) + index]!
+  count(level: number, index: number, scope: DigestScope = 'all'): number {
+    return this.#of(scope).counts[firstNode(level) + index]!
   }
 
   /** The digest of the node, as {@link DIGEST_BYTES} bytes. */
-  sum(level: number, index: number): Uint8Array {
+  sum(level: number, index: number, scope: DigestScope = 'all'): Uint8Array {
     const at = (firstNode(level) + index) * 2
+    const { sums } = this.#of(scope)
     const bytes = new DataView(new ArrayBuffer(DIGEST_BYTES))
-    bytes.setUint32(0, this.#sums[at]!)
-    bytes.setUint32(4, this.#sums[at + 1]!)
+    bytes.setUint32(0, sums[at]!)
+    bytes.setUint32(4, sums[at + 1]!)
     return new Uint8Array(bytes.buffer)
   }
 
   /** Digest and count of the root, as text: equal if and only if two stores hold the same. */
-  root(): string {
-    return `${hex32(this.#sums[0]!)}${hex32(this.#sums[1]!)}-${this.#counts[0]!}`
+  root(scope: DigestScope = 'all'): string {
+    const { sums, counts } = this.#of(scope)
+    return `${hex32(sums[0]!)}${hex32(sums[1]!)}-${counts[0]!}`
+  }
+
+  #of(scope: DigestScope): Sums {
+    return scope === 'all' ? this.#all : this.#live
   }
 
   #change(entry: Entry, sign: 1 | -1): void {
@@ -70,10 +77,21 @@ export class Digest {
     const low = sign * parseInt(print.slice(8, 16), 16)
     for (let level = 0; level <= DIGEST_LEVELS; level++) {
       const node = firstNode(level) + (leaf >>> (4 * (DIGEST_LEVELS - level)))
-      this.#sums[node * 2]! += high
-      this.#sums[node * 2 + 1]! += low
-      this.#counts[node]! += sign
+      this.#all.add(node, high, low, sign)
+      if (entry.data !== null) this.#live.add(node, high, low, sign)
     }
+  }
+}
+
+/** Sum and count of each node. */
+class Sums {
+  readonly sums = new Uint32Array(firstNode(DIGEST_LEVELS + 1) * 2)
+  readonly counts = new Uint32Array(firstNode(DIGEST_LEVELS + 1))
+
+  add(node: number, high: number, low: number, count: number): void {
+    this.sums[node * 2]! += high
+    this.sums[node * 2 + 1]! += low
+    this.counts[node]! += count
   }
 }
 

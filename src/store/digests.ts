@@ -34,6 +34,9 @@ export class Digests {
   /** Follows a group that has become durable. */
   apply(group: Group): void {
     if (this.#digests.size === 0) return
+    for (const [path, { entry }] of group.collected) {
+      for (const [key, { digest }] of this.#digests) if (matches(key, path)) digest.remove(entry)
+    }
     for (const [path, record] of group.records) {
       const old = group.replaced(path)
       for (const [key, { digest }] of this.#digests) {

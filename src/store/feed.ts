@@ -38,6 +38,11 @@ export class Feed {
     }
   }
 
+  /** Leaves out of later pages the change of that number, which is gone from the store. */
+  drop(path: string, seq: number): void {
+    if (this.#newest.get(path) === seq) this.#newest.delete(path)
+  }
+
   /** A page of the changes after `seq`, if memory still has all of them; of each path its newest. */
   after(seq: number, limit: number): FeedPage | undefined {
     if (seq + 1 < this.#first) return undefined

@@ -9,19 +9,21 @@ import {
 import { skerryError } from '../core/errors.ts'
 import type { HybridClock } from '../core/hlc.ts'
 import { entryTuple, pack } from '../core/codec.ts'
-import { pathHash } from './digest.ts'
 import type { EngineOp } from './engine.ts'
-import {
-  asideKey,
-  hashKey,
-  type Held,
-  heldKey,
-  overruledKey,
-  packHeld,
-  seqKey,
-  visible,
-} from './layout.ts'
-import type { Change, Delivered, Delivery, Write, Written } from './store.ts'
+import { type Held, overruledKey, visible, withheldKey } from './layout.ts'
+import { collectionOps, recordOps } from './record.ts'
+import type {
+  Change,
+  Contest,
+  Delivered,
+  Delivery,
+  Merged,
+  MergeSource,
+  Withheld,
+  Write,
+  Written,
+} from './store.ts'
+import { withheldOp } from './withheld.ts'
 
 /** How often a path is minted before the write is given up. */
 const MAX_MINTS = 1000
@@ -34,6 +36,10 @@ export interface GroupContext {
   readonly hash: Hash
   /** The durable record of a path. */
   held(path: string): Held | undefined
+  /** The highest stamp ever collected under a key of the path. */
+  horizon(path: string): bigint
+  /** The durable version withheld at a path. */
+  withheld(path: string): Withheld | undefined
 }
 
 /**
@@ -45,6 +51,10 @@ export class Group {
   /** What is durable at the paths looked at so far. */
   readonly #durable = new Map<string, Held | undefined>()
   readonly #records = new Map<string, Held>()
+  /** Tombstones that are durable and are to go. */
+  readonly #collected = new Map<string, Held>()
+  /** Versions to withhold; of a path the newest counts. */
+  readonly #withheld: Withheld[] = []
   readonly #changes: Change[] = []
   readonly #extraOps: EngineOp[] = []
   readonly #afterwards: (() => void)[] = []
@@ -70,6 +80,7 @@ export class Group {
     const ops = this.#extraOps.length
     const afterwards = this.#afterwards.length
     const changes = this.#changes.length
+    const withheld = this.#withheld.length
     this.#undo = []
     const epoch = this.#epoch
     try {
@@ -83,6 +94,7 @@ export class Group {
       this.#extraOps.length = ops
       this.#afterwards.length = afterwards
       this.#changes.length = changes
+      this.#withheld.length = withheld
       this.#epoch = epoch
       throw error
     }
@@ -113,7 +125,18 @@ export class Group {
   }
 
   get isEmpty(): boolean {
-    return this.#records.size === 0 && this.#extraOps.length === 0
+    const { size } = this.#records
+    return size + this.#extraOps.length + this.#collected.size + this.#withheld.length === 0
+  }
+
+  /** How many overruled versions the group lists. */
+  get overruled(): number {
+    return this.kept('o').length
+  }
+
+  /** Tombstones that go, and that nothing has taken the place of. */
+  get collected(): ReadonlyMap<string, Held> {
+    return this.#collected
   }
 
   /** The record that the group found in the place of one of {@link records}. */
@@ -125,6 +148,7 @@ export class Group {
   held(path: string): Held | undefined {
     const staged = this.#records.get(path)
     if (staged !== undefined) return staged
+    if (this.#collected.has(path)) return undefined
     const known = this.#durable.get(path)
     if (known !== undefined || this.#durable.has(path)) return known
     const durable = this.#context.held(path)
@@ -145,7 +169,8 @@ export class Group {
       return { entry: held?.entry, changed: false }
     }
     const next = minted?.stamp ?? this.#context.clock.next()
-    const floor = held === undefined ? 0n : stampOf(held.entry)
+    // Where nothing is held, others may still hold a tombstone that was collected here.
+    const floor = held === undefined ? this.#context.horizon(at) : stampOf(held.entry)
     // Only a version stamped too far ahead can be above the clock: land on it, and be seen at once.
     const overrules = floor >= next
     const stamp = overrules ? floor + 1n : next
@@ -188,12 +213,43 @@ export class Group {
     return 'written'
   }
 
-  /** Merges a version from a peer: the newest one wins. True if it is news here. */
-  merge(entry: Entry, from: string): boolean {
-    const held = this.held(entry.path)
-    if (held !== undefined && compareVersions(entry, held.entry, this.#context.hash) <= 0) {
-      return false
+  /** Merges versions from a peer: of each path the newest one wins. */
+  merge(entries: readonly Entry[], source: MergeSource): Merged {
+    const aside: string[] = []
+    const contests: Contest[] = []
+    let changed = 0
+    for (const entry of entries) {
+      const { path } = entry
+      const held = this.held(path)
+      if (held === undefined && this.#mustWait(entry, source)) {
+        aside.push(path)
+        continue
+      }
+      const order = held && compareVersions(entry, held.entry, this.#context.hash)
+      if (held !== undefined && isContest(entry, held)) {
+        contests.push(contest(entry, held, order! > 0))
+      }
+      if (order === undefined || order > 0) {
+        this.#take(entry, source.peer, held)
+        changed++
+      }
+      if (this.held(path)!.shown !== undefined) aside.push(path)
     }
+    return { changed, aside, contests }
+  }
+
+  /** Withholds what may be from before a delete that nobody remembers; what is withheld stays so. */
+  #mustWait(entry: Entry, { peer, doubted, repair }: MergeSource): boolean {
+    const context = this.#context
+    const kept = repair === true ? context.withheld(entry.path) : undefined
+    if (kept !== undefined && compareVersions(entry, kept.entry, context.hash) <= 0) return true
+    if (entry.data === null || doubted?.has(entry.path) !== true) return false
+    if (stampOf(entry) > context.horizon(entry.path)) return false
+    this.#withheld.push({ entry, peer })
+    return true
+  }
+
+  #take(entry: Entry, from: string, held: Held | undefined): void {
     const stamp = stampOf(entry)
     if (this.#context.clock.isAhead(stamp) && entry.overrules !== true) {
       this.#put(entry, from, held, visible(held) ?? null)
@@ -201,6 +257,29 @@ export class Group {
       this.#context.clock.observe(stamp)
       this.#put(entry, from, held)
     }
+  }
+
+  /** Removes the tombstone that is the path's change of that number. False if it is there no more. */
+  collect(path: string, seq: number): boolean {
+    const held = this.held(path)
+    const durable = held !== undefined && !this.#records.has(path)
+    if (!durable || held.seq !== seq || held.shown !== undefined) return false
+    this.#collected.set(path, held)
+    return true
+  }
+
+  /**
+   * Decides on a withheld version: takes it in, or deletes it as of its own stamp. Either goes out to all,
+   * as a change of this node's.
+   */
+  resolve(path: string, how: 'release' | 'drop'): boolean {
+    const kept = this.#context.withheld(path)
+    if (kept === undefined) return false
+    const { entry } = kept
+    const decided = how === 'release' ? entry : tombstone(path, stampOf(entry), entry.origin)
+    const held = this.held(path)
+    const wins = held === undefined || compareVersions(decided, held.entry, this.#context.hash) > 0
+    if (wins) this.#take(decided, '', held)
     return true
   }
 
@@ -259,19 +338,38 @@ export class Group {
 
   /** The steps of the atomic write: of each path only its last record. */
   ops(): EngineOp[] {
-    const ops: EngineOp[] = [...this.#extraOps]
+    const ops: EngineOp[] = [...this.#extraOps, ...this.#withheldOps()]
+    const { hash } = this.#context
+    for (const held of this.#collected.values()) ops.push(...collectionOps(held, hash))
     for (const [path, held] of this.#records) {
-      const old = this.#durable.get(path)
-      ops.push({ key: heldKey(path), value: packHeld(held) })
-      if (old === undefined) {
-        ops.push({ key: hashKey(pathHash(path, this.#context.hash), path), value: NOTHING })
-      }
-      if (old !== undefined && old.seq !== held.seq) ops.push({ key: seqKey(old.seq) })
-      if (old?.seq !== held.seq) ops.push({ key: seqKey(held.seq), value: pack(path) })
-      if (old?.shown !== undefined) ops.push({ key: asideKey(stampOf(old.entry), path) })
-      if (held.shown !== undefined) {
-        ops.push({ key: asideKey(stampOf(held.entry), path), value: NOTHING })
-      }
+      ops.push(...recordOps(held, this.#durable.get(path), hash))
+    }
+    return ops
+  }
+
+  /** How many more versions are withheld once the group is durable. */
+  get withheldMore(): number {
+    let more = 0
+    for (const { value, key } of this.#withheldOps()) {
+      if (value === undefined) more--
+      else if (this.#context.withheld(key.slice(1)) === undefined) more++
+    }
+    return more
+  }
+
+  /** What is withheld, and what is so no more because the path holds something again. */
+  #withheldOps(): EngineOp[] {
+    const ops: EngineOp[] = []
+    const newest = new Map<string, Withheld>()
+    for (const withheld of this.#withheld) {
+      const { path } = withheld.entry
+      const other = newest.get(path) ?? this.#context.withheld(path)
+      const older = other && compareVersions(withheld.entry, other.entry, this.#context.hash) < 0
+      if (!older && !this.#records.has(path)) newest.set(path, withheld)
+    }
+    for (const withheld of newest.values()) ops.push(withheldOp(withheld))
+    for (const path of this.#records.keys()) {
+      if (this.#context.withheld(path) !== undefined) ops.push({ key: withheldKey(path) })
     }
     return ops
   }
@@ -300,12 +398,11 @@ export class Group {
     const { entry, seq, from } = held
     this.#undo.push([entry.path, this.#records.get(entry.path)])
     this.#records.set(entry.path, held)
+    this.#collected.delete(entry.path)
     this.#changes.push({ seq, entry, before: visible(old), after: visible(held), from })
     this.#characters += sizeOf(entry)
   }
 }
-
-const NOTHING = new Uint8Array(0)
 
 /** Who writes, and when. */
 interface Hand {
@@ -323,4 +420,15 @@ function versionOf(
   if (data === null) return tombstone(path, stamp, origin)
   if (seen === undefined) return { path, created: stamp, updated: 0n, origin, data }
   return { path, created: seen.created, updated: stamp, origin, data }
+}
+
+/** True if one of the two was written here, and neither is made of the other. */
+function isContest(entry: Entry, { entry: held, from }: Held): boolean {
+  return from === '' && (stampOf(entry) !== stampOf(held) || entry.origin !== held.origin)
+}
+
+/** Two versions that met, the held one written here. */
+function contest(entry: Entry, held: Held, wins: boolean): Contest {
+  const [winner, loser] = wins ? [entry, held.entry] : [held.entry, entry]
+  return { winner, loser, seq: held.seq }
 }

@@ -5,6 +5,9 @@ import type { Position } from './store.ts'
 /** How many starts a store remembers. */
 const RUNS_KEPT = 50
 
+/** How many epochs that ended without loss a store remembers. */
+const FORMER_KEPT = 10
+
 /** One start of the store. */
 interface Run {
   readonly id: string
@@ -17,11 +20,15 @@ export interface Identity {
   readonly nodeId: string
   readonly epoch: string
   readonly runs: readonly Run[]
+  /** Epochs before this one that ended without any loss, newest first. */
+  readonly formerly: readonly string[]
+  /** Changes up to here count as acknowledged, since what was said of them may be lost. */
+  readonly acknowledgedTo: number
 }
 
 /** The identity of a new store. */
 export function newIdentity(env: Env, nodeId: string): Identity {
-  return { nodeId, epoch: randomId(env), runs: [] }
+  return { nodeId, epoch: randomId(env), runs: [], formerly: [], acknowledgedTo: 0 }
 }
 
 /** The same store started once more. */
@@ -30,9 +37,18 @@ export function startRun(env: Env, identity: Identity, firstSeq: number): Identi
   return { ...identity, runs }
 }
 
-/** The same node with a new history. */
+/** The same node with a new history, whose old one is whole but told in other stamps. */
 export function renewed(env: Env, identity: Identity, firstSeq: number): Identity {
-  return startRun(env, newIdentity(env, identity.nodeId), firstSeq)
+  const { nodeId, epoch, acknowledgedTo } = identity
+  const formerly = [epoch, ...identity.formerly].slice(0, FORMER_KEPT)
+  return startRun(env, { ...newIdentity(env, nodeId), formerly, acknowledgedTo }, firstSeq)
+}
+
+/** The same node with a new history, because the old one was found to have been taken back. */
+export function rewound(env: Env, identity: Identity, firstSeq: number): Identity {
+  const { nodeId, runs } = identity
+  const acknowledgedTo = runs.at(-1)!.firstSeq - 1
+  return startRun(env, { ...newIdentity(env, nodeId), acknowledgedTo }, firstSeq)
 }
 
 /**
@@ -49,12 +65,14 @@ export function inHistory(identity: Identity, seq: number, position: Position): 
   return position.seq <= (next ? next.firstSeq - 1 : seq)
 }
 
-export function packIdentity({ nodeId, epoch, runs }: Identity): Uint8Array {
-  return pack([nodeId, epoch, runs.map(({ id, firstSeq }) => [id, firstSeq])])
+export function packIdentity(identity: Identity): Uint8Array {
+  const { nodeId, epoch, formerly, acknowledgedTo } = identity
+  const runs = identity.runs.map(({ id, firstSeq }) => [id, firstSeq])
+  return pack([nodeId, epoch, runs, formerly, acknowledgedTo])
 }
 
 export function unpackIdentity(bytes: Uint8Array): Identity {
-  const [nodeId, epoch, runs] = readTuple(unpack(bytes), 'identity')
+  const [nodeId, epoch, runs, formerly, acknowledgedTo] = readTuple(unpack(bytes), 'identity')
   return {
     nodeId: readText(nodeId, 'node id'),
     epoch: readText(epoch, 'epoch'),
@@ -62,5 +80,7 @@ export function unpackIdentity(bytes: Uint8Array): Identity {
       const [id, firstSeq] = readTuple(run, 'run')
       return { id: readText(id, 'run id'), firstSeq: readCount(firstSeq, 'first sequence') }
     }),
+    formerly: readTuple(formerly ?? [], 'former epochs').map((each) => readText(each, 'epoch')),
+    acknowledgedTo: readCount(acknowledgedTo ?? 0, 'acknowledged sequence'),
   }
 }

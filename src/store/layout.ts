@@ -22,6 +22,9 @@ import type { EngineRange } from './engine.ts'
 //   c <peer> <key>            checkpoints: how far a peer's feed is merged here
 //   k <peer> <key>            acknowledgements: how far a peer merged this feed
 //   n<name>                   notes: small records of other protocols
+//   t <seq> <path>            tombstones, in the order of the feed
+//   z <key>                   horizons: what is left of collected tombstones
+//   w <path>                  versions withheld until an operator decides
 //   m…                        format, identity, clock
 //
 // The depth before the path makes `users/*` one stretch of keys, whatever lies deeper.
@@ -100,6 +103,28 @@ export const ASIDE_KEY_PATH = 17
 
 export function overruledKey(stamp: bigint, path: string): string {
   return `o${stampKey(stamp)}${path}`
+}
+
+export function tombstoneKey(seq: number, path: string): string {
+  return `t${seq.toString(16).padStart(14, '0')}${path}`
+}
+
+/** Splits a key of the index of tombstones. */
+export function seqAndPath(key: string): { seq: number; path: string } {
+  return {
+    seq: parseInt(key.slice(1, TOMBSTONE_KEY_PATH), 16),
+    path: key.slice(TOMBSTONE_KEY_PATH),
+  }
+}
+
+const TOMBSTONE_KEY_PATH = 15
+
+export function horizonKey(key: string): string {
+  return `z${key}`
+}
+
+export function withheldKey(path: string): string {
+  return `w${path}`
 }
 
 export function checkpointKey(peer: string, key: string): string {

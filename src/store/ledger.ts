@@ -7,16 +7,23 @@ import type { Acknowledgement, Checkpoint, Position } from './store.ts'
 /** What this store has of its peers, and they of it: checkpoints and acknowledgements, in memory. */
 export class Ledger {
   readonly #checkpoints = new Map<string, Position>()
-  readonly #acknowledged = new Map<string, number>()
+  readonly #acknowledged = new Map<string, Acknowledgement>()
+  /** Changes up to here count as acknowledged. */
+  #floor: number
 
-  static async load(engine: Engine): Promise<Ledger> {
-    const ledger = new Ledger()
+  constructor(floor: number) {
+    this.#floor = floor
+  }
+
+  /** @param floor changes up to here count as acknowledged */
+  static async load(engine: Engine, floor: number): Promise<Ledger> {
+    const ledger = new Ledger(floor)
     for await (const chunk of engine.scan(prefixRange('c'))) {
       for (const [key, value] of chunk) ledger.#checkpoints.set(key, unpackPosition(value))
     }
     for await (const chunk of engine.scan(prefixRange('k'))) {
       for (const [key, value] of chunk) {
-        ledger.#acknowledged.set(key, readCount(unpack(value), 'acknowledgement'))
+        ledger.#acknowledged.set(key, unpackAcknowledgement(key, value))
       }
     }
     return ledger
@@ -26,16 +33,22 @@ export class Ledger {
     return this.#checkpoints.get(checkpointKey(peer, key))
   }
 
-  acknowledged(peer: string, key: string): number {
-    return this.#acknowledged.get(acknowledgementKey(peer, key)) ?? 0
+  acknowledged(peer: string, key: string): Acknowledgement | undefined {
+    return this.#acknowledged.get(acknowledgementKey(peer, key))
   }
 
-  /** True if any peer acknowledged the change of that number at the path. */
-  isAcknowledged(path: string, seq: number): boolean {
-    for (const [key, acknowledged] of this.#acknowledged) {
-      if (acknowledged >= seq && matches(peerAndKey(key)[1], path)) return true
+  /** True if any peer, in whatever epoch, acknowledged the change of that number at the path. */
+  wasAcknowledged(path: string, seq: number): boolean {
+    if (seq <= this.#floor) return true
+    for (const { key, ever } of this.#acknowledged.values()) {
+      if (ever >= seq && matches(key, path)) return true
     }
     return false
+  }
+
+  /** Has all changes up to `seq` count as acknowledged. */
+  raiseFloor(seq: number): void {
+    this.#floor = seq
   }
 
   /** Takes checkpoints over, once the ops for them are durable. */
@@ -46,9 +59,20 @@ export class Ledger {
   }
 
   setAcknowledgements(acknowledgements: readonly Acknowledgement[]): void {
-    for (const { peer, key, seq } of acknowledgements) {
-      this.#acknowledged.set(acknowledgementKey(peer, key), seq)
+    for (const said of acknowledgements) {
+      this.#acknowledged.set(acknowledgementKey(said.peer, said.key), this.#atLeast(said))
     }
+  }
+
+  acknowledgementOp(said: Acknowledgement): EngineOp {
+    const { peer, key, epoch, seq, ever } = this.#atLeast(said)
+    return { key: acknowledgementKey(peer, key), value: pack([epoch, seq, ever]) }
+  }
+
+  /** What was ever acknowledged stays so, whatever happens to the peer. */
+  #atLeast(said: Acknowledgement): Acknowledgement {
+    const before = this.#acknowledged.get(acknowledgementKey(said.peer, said.key))
+    return { ...said, ever: Math.max(said.seq, said.ever, before?.ever ?? 0) }
   }
 
   /** The keys under which the engine holds checkpoints. */
@@ -66,8 +90,16 @@ export function checkpointOp({ peer, key, position }: Checkpoint): EngineOp {
   return { key: checkpointKey(peer, key), value: pack([epoch, run, seq]) }
 }
 
-export function acknowledgementOp({ peer, key, seq }: Acknowledgement): EngineOp {
-  return { key: acknowledgementKey(peer, key), value: pack(seq) }
+function unpackAcknowledgement(ledgerKey: string, bytes: Uint8Array): Acknowledgement {
+  const [peer, key] = peerAndKey(ledgerKey)
+  const [epoch, seq, ever] = readTuple(unpack(bytes), 'acknowledgement')
+  return {
+    peer,
+    key,
+    epoch: readText(epoch, 'epoch'),
+    seq: readCount(seq, 'sequence'),
+    ever: readCount(ever, 'sequence'),
+  }
 }
 
 function unpackPosition(bytes: Uint8Array): Position {

@@ -15,11 +15,15 @@ import { DriftSurvey } from './drift.ts'
 import type { Engine } from './engine.ts'
 import { Feed } from './feed.ts'
 import { Group } from './group.ts'
-import { type Identity, inHistory, packIdentity, renewed } from './identity.ts'
+import { type Identity, inHistory, packIdentity, renewed, rewound } from './identity.ts'
 import * as layout from './layout.ts'
-import { acknowledgementOp, checkpointOp, Ledger } from './ledger.ts'
+import { Collection, raiseHorizons } from './collection.ts'
+import type { Horizons } from './horizons.ts'
+import { checkpointOp, Ledger } from './ledger.ts'
 import { type Opened, openStore } from './opening.ts'
+import { Pages } from './pages.ts'
 import * as port from './store.ts'
+import type { WithheldShelf } from './withheld.ts'
 
 /** The most characters of paths and data that the read cache holds, by default. */
 const DEFAULT_CACHE_CHARACTERS = 32 * 1024 * 1024
@@ -47,8 +51,12 @@ export class LocalStore implements port.Store {
   readonly #digests: Digests
   readonly #cache: GenerationCache<layout.Held>
   readonly #queue: CommitQueue
+  readonly #pages: Pages
   readonly #aside: AsideShelf
   readonly #deliveries: Deliveries
+  readonly #horizons: Horizons
+  readonly #withheld: WithheldShelf
+  readonly #collection: Collection
   #identity: Identity
   #seq: number
 
@@ -66,6 +74,7 @@ export class LocalStore implements port.Store {
       const opened = await openStore(engine, env, options.nodeId)
       const store = new LocalStore(engine, env, options, opened)
       await store.#aside.review()
+      await store.#aside.trim()
       return store
     } catch (error) {
       await engine.close()
@@ -79,6 +88,8 @@ export class LocalStore implements port.Store {
     this.#engine = new ClosableEngine(engine)
     this.#identity = opened.identity
     this.#ledger = opened.ledger
+    this.#horizons = opened.horizons
+    this.#withheld = opened.withheld
     this.#seq = opened.seq
     this.#feed = new Feed(opened.seq)
     const drift = options.maxClockDriftMs ?? DEFAULT_MAX_CLOCK_DRIFT_MS
@@ -90,9 +101,11 @@ export class LocalStore implements port.Store {
       begin: () => this.#begin(),
       commit: (group) => this.#commit(group),
     })
-    this.#aside = new AsideShelf(env, this.#engine, this.#clock, (paths) =>
-      this.#queue.submit((group) => paths.forEach((path) => group.release(path))),
-    )
+    this.#pages = new Pages(this.#engine, (path) => this.#held(path))
+    const submit = <T>(run: (group: Group) => T): Promise<T> => this.#queue.submit(run)
+    this.#aside = new AsideShelf(env, this.#engine, this.#clock, submit)
+    const { ledger, horizons } = opened
+    this.#collection = new Collection({ engine: this.#engine, ledger, horizons, submit })
   }
 
   get nodeId(): string {
@@ -101,6 +114,10 @@ export class LocalStore implements port.Store {
 
   get epoch(): string {
     return this.#identity.epoch
+  }
+
+  get formerly(): readonly string[] {
+    return this.#identity.formerly
   }
 
   get run(): string {
@@ -157,13 +174,11 @@ export class LocalStore implements port.Store {
     return this.#queue.submit((group) => this.#deliveries.run(group, origin, deliveries))
   }
 
-  merge(entries: readonly Entry[], source: port.MergeSource): Promise<number> {
-    const { peer, checkpoints = [] } = source
+  merge(entries: readonly Entry[], source: port.MergeSource): Promise<port.Merged> {
     return this.#queue.submit((group) => {
-      let news = 0
-      for (const entry of entries) if (group.merge(entry, peer)) news++
-      this.#keepCheckpoints(group, checkpoints)
-      return news
+      const merged = group.merge(entries, source)
+      this.#keepCheckpoints(group, source.checkpoints ?? [])
+      return merged
     })
   }
 
@@ -175,25 +190,7 @@ export class LocalStore implements port.Store {
     this.#engine.assertOpen()
     const recent = this.#feed.after(seq, limit)
     if (recent !== undefined) return recent
-    const newest = this.#seq
-    const changes: layout.Held[] = []
-    const range = { from: layout.seqKey(seq + 1), to: layout.seqKey(newest + 1), limit }
-    let found = 0
-    let characters = 0
-    for await (const chunk of this.#engine.scan(range)) {
-      for (const [key, value] of chunk) {
-        const upTo = layout.seqOfKey(key)
-        const held = this.#held(layout.pathOfFeed(value))
-        found++
-        // If the path has changed since the scan began, its newer change comes later in the feed.
-        if (held?.seq === upTo) {
-          changes.push(held)
-          characters += sizeOf(held.entry)
-        }
-        if (found === limit || characters >= port.MAX_PAGE_CHARACTERS) return { changes, upTo }
-      }
-    }
-    return { changes, upTo: newest }
+    return this.#pages.changes(seq, this.#seq, limit)
   }
 
   async digest(key: string): Promise<Digest> {
@@ -201,25 +198,8 @@ export class LocalStore implements port.Store {
     return this.#digests.of(key)
   }
 
-  async hashed(key: string, from: string, to: string, limit: number): Promise<port.HashedPage> {
-    const entries: port.HashedEntry[] = []
-    let characters = 0
-    let full = false
-    for await (const chunk of this.#engine.scan(layout.hashRange(from, to))) {
-      for (const [indexKey] of chunk) {
-        const { hash, path } = layout.hashAndPath(indexKey)
-        if (!matches(key, path)) continue
-        // Paths of one hash share a page: the next one begins above it.
-        const last = entries.at(-1)?.hash
-        if (full && hash !== last) return { entries, upTo: layout.afterHash(last!) }
-        const entry = this.#held(path)?.entry
-        if (entry === undefined) continue
-        entries.push({ hash, entry })
-        characters += sizeOf(entry)
-        full = entries.length >= limit || characters >= port.MAX_PAGE_CHARACTERS
-      }
-    }
-    return { entries, upTo: to }
+  hashed(key: string, from: string, to: string, limit: number): Promise<port.HashedPage> {
+    return this.#pages.hashed(key, from, to, limit)
   }
 
   checkpoint(peer: string, key: string): port.Position | undefined {
@@ -230,13 +210,17 @@ export class LocalStore implements port.Store {
     return this.#queue.submit((group) => this.#keepCheckpoints(group, checkpoints))
   }
 
-  acknowledged(peer: string, key: string): number {
+  acknowledged(peer: string, key: string): port.Acknowledgement | undefined {
     return this.#ledger.acknowledged(peer, key)
+  }
+
+  wasAcknowledged(path: string, seq: number): boolean {
+    return this.#ledger.wasAcknowledged(path, seq)
   }
 
   saveAcknowledgements(acknowledgements: readonly port.Acknowledgement[]): Promise<void> {
     return this.#queue.submit((group) => {
-      for (const acknowledgement of acknowledgements) group.keep(acknowledgementOp(acknowledgement))
+      for (const each of acknowledgements) group.keep(this.#ledger.acknowledgementOp(each))
       group.afterwards(() => this.#ledger.setAcknowledgements(acknowledgements))
     })
   }
@@ -260,7 +244,35 @@ export class LocalStore implements port.Store {
   }
 
   renewEpoch(): Promise<void> {
-    return this.#queue.submit((group) => this.#renew(group))
+    return this.#queue.submit((group) => this.#renew(group, rewound))
+  }
+
+  collect(rule: port.CollectionRule): Promise<number> {
+    return this.#collection.run(rule)
+  }
+
+  horizons(): readonly port.Horizon[] {
+    return this.#horizons.list()
+  }
+
+  raiseHorizons(horizons: readonly Pick<port.Horizon, 'key' | 'stamp'>[]): Promise<void> {
+    const raised = horizons.map((horizon) => ({ ...horizon, seq: 0 }))
+    return this.#queue.submit((group) => {
+      raiseHorizons(group, this.#horizons, raised)
+      for (const { stamp } of raised) this.#clock.observe(stamp)
+    })
+  }
+
+  withheld(limit: number): Promise<port.Withheld[]> {
+    return this.#withheld.list(limit)
+  }
+
+  get withheldCount(): number {
+    return this.#withheld.count
+  }
+
+  resolveWithheld(paths: readonly string[], how: 'release' | 'drop'): Promise<number> {
+    return this.#queue.submit((group) => paths.filter((path) => group.resolve(path, how)).length)
   }
 
   time(): bigint {
@@ -313,14 +325,16 @@ export class LocalStore implements port.Store {
     const own = ahead.filter(
       ({ entry, seq }) =>
         entry.origin === this.nodeId &&
+        // It would fall below what it overruled.
+        entry.overrules !== true &&
         this.#clock.isAhead(stampOf(entry)) &&
-        !this.#ledger.isAcknowledged(entry.path, seq),
+        !this.#ledger.wasAcknowledged(entry.path, seq),
     )
     own.sort((a, b) => (stampOf(a.entry) < stampOf(b.entry) ? -1 : 1))
     this.#clock.lower(survey.highest)
     for (const held of own) group.restamp(held)
     // A peer may have merged what it had no time to acknowledge: only a full repair is sure.
-    if (own.length > 0) this.#renew(group)
+    if (own.length > 0) this.#renew(group, renewed)
     return own.length
   }
 
@@ -331,13 +345,14 @@ export class LocalStore implements port.Store {
     group.afterwards(() => this.#ledger.setCheckpoints(kept))
   }
 
-  #renew(group: Group): void {
-    const identity = renewed(this.#env, this.#identity, group.seq + 1)
+  #renew(group: Group, begin: typeof renewed): void {
+    const identity = begin(this.#env, this.#identity, group.seq + 1)
     group.renew(identity.epoch)
     group.keep({ key: layout.IDENTITY_KEY, value: packIdentity(identity) })
     for (const key of [...this.#ledger.checkpointKeys(), ...group.kept('c')]) group.keep({ key })
     group.afterwards(() => {
       this.#identity = identity
+      this.#ledger.raiseFloor(identity.acknowledgedTo)
       this.#ledger.clearCheckpoints()
     })
   }
@@ -365,15 +380,21 @@ export class LocalStore implements port.Store {
       clock: this.#clock,
       hash: this.#env.hash,
       held: (path: string) => this.#held(path),
+      horizon: (path: string) => this.#horizons.at(path),
+      withheld: (path: string) => this.#withheld.at(path),
     }
     return new Group(context, this.#seq)
   }
 
   async #commit(group: Group): Promise<void> {
     try {
+      const withheldMore = group.withheldMore
       const ops = group.ops()
       ops.push({ key: layout.CLOCK_KEY, value: pack([group.seq, this.#clock.mark]) })
-      await this.#engine.write(ops, () => this.#publish(group))
+      await this.#engine.write(ops, () => {
+        this.#withheld.changed(withheldMore)
+        this.#publish(group)
+      })
     } catch (error) {
       // A restamp that failed had lowered it.
       this.#clock.raise(group.mark)
@@ -384,6 +405,10 @@ export class LocalStore implements port.Store {
   #publish(group: Group): void {
     this.#digests.apply(group)
     for (const [path, held] of group.records) this.#cacheHeld(path, held)
+    for (const [path, { seq }] of group.collected) {
+      this.#cache.delete(path)
+      this.#feed.drop(path, seq)
+    }
     this.#seq = group.seq
     group.finish()
     this.#aside.follow(group)

@@ -4,7 +4,9 @@ import { type Env, randomId } from '../core/env.ts'
 import { skerryError } from '../core/errors.ts'
 import type { Engine } from './engine.ts'
 import { type Identity, newIdentity, packIdentity, startRun, unpackIdentity } from './identity.ts'
+import { Horizons } from './horizons.ts'
 import { Ledger } from './ledger.ts'
+import { WithheldShelf } from './withheld.ts'
 import { CLOCK_KEY, FORMAT, FORMAT_KEY, IDENTITY_KEY, prefixRange } from './layout.ts'
 
 /** What a store finds when it opens. */
@@ -15,6 +17,8 @@ export interface Opened {
   /** The clock's highest stamp. */
   readonly mark: bigint
   readonly ledger: Ledger
+  readonly horizons: Horizons
+  readonly withheld: WithheldShelf
 }
 
 /** Reads who the store is, or makes it somebody, and notes durably that it was started once more. */
@@ -40,7 +44,10 @@ export async function openStore(
     { key: FORMAT_KEY, value: pack(FORMAT) },
     { key: IDENTITY_KEY, value: packIdentity(identity) },
   ])
-  return { identity, seq, mark, ledger: await Ledger.load(engine) }
+  const ledger = await Ledger.load(engine, identity.acknowledgedTo)
+  const horizons = await Horizons.load(engine)
+  const withheld = await WithheldShelf.load(engine)
+  return { identity, seq, mark, ledger, horizons, withheld }
 }
 
 /** What has no format was not written by a store: leave it alone. */

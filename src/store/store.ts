@@ -91,11 +91,15 @@ export interface Checkpoint {
   readonly ownEpoch: string
 }
 
-/** How far a peer has acknowledged this store's feed, for one shared key. */
+/** How far a peer, in one of its epochs, has acknowledged this store's feed, for one shared key. */
 export interface Acknowledgement {
   readonly peer: string
   readonly key: string
+  readonly epoch: string
+  /** All up to here is merged there, and what the peer sent before that has arrived here. */
   readonly seq: number
+  /** The most that it ever acknowledged. */
+  readonly ever: number
 }
 
 /** The newest version of a path with its place in the feed and the peer that it came from. */
@@ -113,12 +117,69 @@ export interface Note {
 export interface MergeSource {
   readonly peer: string
   readonly checkpoints?: readonly Checkpoint[]
+  /**
+   * Paths of entries that may be from before a delete which is forgotten here. Where nothing is held at such
+   * a path, and the entry is stamped at or below the horizon, it is withheld instead of merged.
+   */
+  readonly doubted?: ReadonlySet<string>
+  /** A repair offers them, so they are no news: what is withheld stays so until an operator decides. */
+  readonly repair?: boolean
+}
+
+/** Two versions of a path that met in a merge, one of them written here. */
+export interface Contest {
+  readonly winner: Entry
+  readonly loser: Entry
+  /** The sequence number of the one written here. */
+  readonly seq: number
+}
+
+/** What came of a merge. */
+export interface Merged {
+  /** How many versions changed anything here. */
+  readonly changed: number
+  /** Paths of versions that readers don't see: kept aside for their stamp, or withheld. */
+  readonly aside: readonly string[]
+  readonly contests: readonly Contest[]
+}
+
+/** Which tombstones may go. */
+export interface CollectionRule {
+  /** A tombstone goes once each of these that shares its path has acknowledged it in its epoch. */
+  readonly waitFor: readonly {
+    readonly peer: string
+    readonly epoch: string
+    /** The key paths that both share. */
+    readonly keys: readonly string[]
+  }[]
+  /** A tombstone stamped at or below goes whoever has acknowledged it. */
+  readonly expired: bigint
+  /** The key paths whose horizons are kept. */
+  readonly keys: readonly string[]
+  /** False if no other node can hold what was deleted: then no stamp is noted. */
+  readonly linked: boolean
+}
+
+/** What is left of the tombstones collected under a key path. */
+export interface Horizon {
+  readonly key: string
+  /** The highest stamp ever collected, here or by a node that this one was repaired from. */
+  readonly stamp: bigint
+  /** The highest sequence number collected here: who has less of the feed may have missed a delete. */
+  readonly seq: number
+}
+
+/** A version from a peer that may undo a delete nobody remembers. Only an operator decides on it. */
+export interface Withheld {
+  readonly entry: Entry
+  readonly peer: string
 }
 
 /** A path's place in the order of hashes, with its newest version. */
 export interface HashedEntry {
   readonly hash: string
   readonly entry: Entry
+  readonly seq: number
 }
 
 /** A stretch of the entries in order of path hash. */
@@ -131,6 +192,9 @@ export interface HashedPage {
 /** Where a page is closed, in characters of paths and data, however few entries it has. */
 export const MAX_PAGE_CHARACTERS = 256 * 1024
 
+/** The most overruled versions that a store lists; the oldest go. */
+export const MAX_OVERRULED = 1000
+
 /**
  * The port to a store of entries: merge by last write wins, a feed of changes, digests, checkpoints.
  * What one call writes becomes durable in one atomic step; promises resolve after that, and
@@ -140,6 +204,8 @@ export interface Store {
   readonly nodeId: string
   /** Random; new whenever the store's history may have been lost or rewound. */
   readonly epoch: string
+  /** Epochs before this one that ended without any loss, newest first. */
+  readonly formerly: readonly string[]
   /** Random; new at each start. */
   readonly run: string
   /** The newest durable sequence number. */
@@ -172,8 +238,8 @@ export interface Store {
    * delivers in the order of its stamps; what it delivers again is `known`, and changes nothing.
    */
   deliver(origin: string, deliveries: readonly Delivery[]): Promise<Delivered[]>
-  /** Merges versions from a peer, last write wins. Resolves to how many changed anything here. */
-  merge(entries: readonly Entry[], source: MergeSource): Promise<number>
+  /** Merges versions from a peer, last write wins. */
+  merge(entries: readonly Entry[], source: MergeSource): Promise<Merged>
 
   /** Calls the listener with each commit, in order. Returns how to stop it. */
   watch(listener: (commit: Commit) => void): () => void
@@ -189,8 +255,10 @@ export interface Store {
   checkpoint(peer: string, key: string): Position | undefined
   /** Keeps checkpoints that no merged entry waits for. */
   saveCheckpoints(checkpoints: readonly Checkpoint[]): Promise<void>
-  /** What a peer acknowledged of this store's feed; 0 if nothing. */
-  acknowledged(peer: string, key: string): number
+  /** What a peer acknowledged last of this store's feed. */
+  acknowledged(peer: string, key: string): Acknowledgement | undefined
+  /** True if some peer, in whatever epoch, has acknowledged the change of that number at the path. */
+  wasAcknowledged(path: string, seq: number): boolean
   /** Keeps acknowledgements; they may lag behind, never run ahead. */
   saveAcknowledgements(acknowledgements: readonly Acknowledgement[]): Promise<void>
 
@@ -201,8 +269,27 @@ export interface Store {
 
   /** False if a position of this epoch names a run or a sequence this store lacks: it was rewound. */
   knows(position: Position): boolean
-  /** Starts a new history: a new epoch, and no checkpoint of any peer. */
+  /**
+   * Starts a new history, because a peer proved that this store was taken back: a new epoch, and no
+   * checkpoint of any peer. All that was held when this run began counts as acknowledged.
+   */
   renewEpoch(): Promise<void>
+
+  /** Removes tombstones that the rule lets go, a batch of them; the horizons rise in the same step. */
+  collect(rule: CollectionRule): Promise<number>
+  /** What is left of collected tombstones. */
+  horizons(): readonly Horizon[]
+  /** Raises horizons to those of a node that this one was repaired from. */
+  raiseHorizons(horizons: readonly Pick<Horizon, 'key' | 'stamp'>[]): Promise<void>
+  /** Versions that an operator has to decide on, in order of path. */
+  withheld(limit: number): Promise<Withheld[]>
+  /** How many there are. */
+  readonly withheldCount: number
+  /**
+   * Decides on withheld versions: `release` takes them in; `drop` deletes them everywhere, by tombstones of
+   * their own stamps. Resolves to how many there were.
+   */
+  resolveWithheld(paths: readonly string[], how: 'release' | 'drop'): Promise<number>
 
   /** Wall time in nanoseconds, corrected by what is known of other nodes' clocks. */
   time(): bigint
@@ -212,7 +299,7 @@ export interface Store {
   restamp(): Promise<number>
   /** Versions kept aside for their stamps, soonest first. */
   aside(limit: number): Promise<Entry[]>
-  /** Versions kept aside that a later write overruled, oldest first. */
+  /** The newest {@link MAX_OVERRULED} versions kept aside that a later write overruled, oldest first. */
   overruled(limit: number): Promise<Entry[]>
 
   /**

@@ -2,7 +2,7 @@ import type { Hash } from '../core/entry.ts'
 import { skerryError } from '../core/errors.ts'
 import { DIGEST_BYTES, DIGEST_FANOUT, DIGEST_LEVELS } from '../store/digest.ts'
 import type { Store } from '../store/store.ts'
-import { itemOf, newer, unpackItems } from './items.ts'
+import { freshOf, type IsSettled, itemOf, newer, unpackItems } from './items.ts'
 import type { Compare, Compared, Entries, Items } from './messages.ts'
 import { childrenOf, MAX_PAGE_ENTRIES } from './repair.ts'
 
@@ -16,7 +16,7 @@ import { childrenOf, MAX_PAGE_ENTRIES } from './repair.ts'
 export async function answerCompare(
   store: Store,
   key: string,
-  { id, level, parents, sums }: Compare,
+  { id, level, live, parents, sums }: Compare,
 ): Promise<Compared> {
   const width = DIGEST_FANOUT ** (level - 1)
   if (level > DIGEST_LEVELS || parents.some((parent) => parent >= width)) {
@@ -27,12 +27,13 @@ export async function answerCompare(
     throw skerryError('CODEC_INVALID', 'there should be one digest for each node')
   }
   const digest = await store.digest(key)
+  const scope = live ? 'live' : 'all'
   const differing = nodes
     .filter((index, i) => {
-      const mine = digest.sum(level, index)
+      const mine = digest.sum(level, index, scope)
       return mine.some((byte, at) => byte !== sums[i * DIGEST_BYTES + at])
     })
-    .map((index) => [index, digest.count(level, index)] as const)
+    .map((index) => [index, digest.count(level, index, scope)] as const)
   return { kind: 'compared', id, differing }
 }
 
@@ -41,19 +42,22 @@ export async function answerItems(
   store: Store,
   key: string,
   question: Items,
-  hash: Hash,
+  { hash, isSettled }: { hash: Hash; isSettled: IsSettled },
 ): Promise<Entries> {
   const { id, from, to } = question
   const theirs = unpackItems(question.items)
   const page = await store.hashed(key, from, to, MAX_PAGE_ENTRIES)
-  const entries = []
+  const found = []
   const wanted = []
   for (const hashed of page.entries) {
-    const news = newer(itemOf(hashed.entry, hash), theirs.get(hashed.hash))
+    const news = newer(itemOf(hashed, hash, isSettled), theirs.get(hashed.hash))
     theirs.delete(hashed.hash)
-    if (news.mine) entries.push(hashed.entry)
+    if (news.mine) found.push(hashed)
     if (news.theirs) wanted.push(hashed.hash)
   }
-  for (const missing of theirs.keys()) if (missing < page.upTo) wanted.push(missing)
-  return { kind: 'entries', id, entries, wanted, upTo: page.upTo }
+  for (const [missing, { settled }] of theirs) {
+    if (missing < page.upTo && !settled) wanted.push(missing)
+  }
+  const entries = found.map(({ entry }) => entry)
+  return { kind: 'entries', id, entries, wanted, upTo: page.upTo, fresh: freshOf(store, found) }
 }

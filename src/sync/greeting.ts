@@ -7,6 +7,9 @@ import { type Hello, OLDEST_PROTOCOL, PROTOCOL } from './messages.ts'
 /** Bytes of changes that a peer may have on their way to this node, not yet merged. */
 export const WINDOW_BYTES = 1024 * 1024
 
+/** The most former epochs that a peer may name. */
+const MAX_FORMERLY = 10
+
 /** The most keys that a peer may offer to share. */
 const MAX_KEYS = 1000
 
@@ -23,6 +26,7 @@ export function greeting(store: Store, keys: readonly string[]): Hello {
     keys,
     clock: store.time(),
     window: WINDOW_BYTES,
+    formerly: store.formerly,
   }
 }
 
@@ -38,5 +42,8 @@ export function checkGreeting(hello: Hello, nodeId: string): void {
   if (!NODE_ID.test(hello.nodeId)) throw skerryError('LINK_PROTOCOL', 'its node id is not valid')
   if (hello.nodeId === nodeId) throw skerryError('NODE_SELF', nodeId)
   if (keys.length > MAX_KEYS) throw skerryError('LINK_PROTOCOL', `more than ${MAX_KEYS} keys`)
+  if (hello.formerly.length > MAX_FORMERLY) {
+    throw skerryError('LINK_PROTOCOL', `more than ${MAX_FORMERLY} former epochs`)
+  }
   keys.forEach(assertKey)
 }

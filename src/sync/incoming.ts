@@ -1,5 +1,5 @@
 import type { Entry } from '../core/entry.ts'
-import type { Checkpoint, Position, Store } from '../store/store.ts'
+import type { Checkpoint, Merged, Position, Store } from '../store/store.ts'
 import type { Changes } from './messages.ts'
 
 /**
@@ -23,8 +23,9 @@ export class Incoming {
   #saved: number
   /** Entries that arrived while a merge is under way; the next merge takes them together. */
   #waiting: Entry[] = []
-  #merging = Promise.resolve()
-  #next: Promise<void> | undefined
+  #doubted = new Set<string>()
+  #merging: Promise<Merged | undefined> = Promise.resolve(undefined)
+  #next: Promise<Merged | undefined> | undefined
 
   /**
    * @param at the peer's epoch and run
@@ -69,30 +70,45 @@ export class Incoming {
     return since === this.#received && upTo >= since
   }
 
-  /** Merges changes that follow; resolves once they are durable. */
-  async merge(entries: readonly Entry[], upTo: number): Promise<void> {
+  /**
+   * Merges changes that follow; resolves once they and their checkpoint are durable, to what came of them and of
+   * those that were merged with them.
+   * @param doubted paths of entries that may undo a delete
+   */
+  merge(
+    entries: readonly Entry[],
+    upTo: number,
+    doubted: readonly string[],
+  ): Promise<Merged | undefined> {
     this.#received = upTo
     this.#waiting.push(...entries)
+    for (const path of doubted) this.#doubted.add(path)
     this.#next ??= this.#mergeAfter(this.#merging)
-    await this.#next
+    return this.#next
   }
 
   /**
    * Merges what has arrived once the merge before is durable. One at a time: if it fails, nothing later may
    * write a checkpoint, which would then cover what was lost.
    */
-  async #mergeAfter(before: Promise<void>): Promise<void> {
+  async #mergeAfter(before: Promise<unknown>): Promise<Merged | undefined> {
     await before
     this.#merging = this.#next!
     this.#next = undefined
     const entries = this.#waiting
     const upTo = this.#received
+    const doubted = this.#doubted
     this.#waiting = []
-    if (entries.length > 0) {
-      await this.#store.merge(entries, { peer: this.#peerId, checkpoints: this.#checkpoints(upTo) })
-      this.#saved = upTo
-    }
+    this.#doubted = new Set()
+    const checkpoints = this.#checkpoints(upTo)
+    // What is acknowledged is never ahead of the checkpoint: a peer that names less was taken back.
+    const merged =
+      entries.length > 0
+        ? await this.#store.merge(entries, { peer: this.#peerId, checkpoints, doubted })
+        : await this.#store.saveCheckpoints(checkpoints).then(() => undefined)
+    this.#saved = Math.max(this.#saved, upTo)
     this.#merged = upTo
+    return merged
   }
 
   /** Resolves once all that arrived is merged, or could not be. */

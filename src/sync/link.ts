@@ -1,10 +1,11 @@
 import type { CancelTimer, Env } from '../core/env.ts'
 import { type SkerryError, skerryError } from '../core/errors.ts'
 import { sharedKeys } from '../core/path.ts'
-import type { Store } from '../store/store.ts'
+import type { Contest, Store } from '../store/store.ts'
 import { checkGreeting, greeting } from './greeting.ts'
-import type { Hello, Message } from './messages.ts'
-import { Session } from './session.ts'
+import type { KnownPeer } from './known.ts'
+import type { Forget, Hello, Message } from './messages.ts'
+import { Session, type SessionLink } from './session.ts'
 import type { Channel } from './transport.ts'
 import { asSkerryError, Wire } from './wire.ts'
 
@@ -20,8 +21,16 @@ export interface LinkHost {
   readonly env: Env
   readonly keys: readonly string[]
   readonly repairIntervalMs: number
-  /** Lets the peer in, or throws why not. */
-  admit(link: Link, hello: Hello): Promise<void>
+  /** Lets the peer in, or throws why not; resolves to what was known of it before. */
+  admit(link: Link, hello: Hello): Promise<KnownPeer | undefined>
+  /** The peer, let in before, has acknowledged more. */
+  acknowledged(nodeId: string): void
+  /** Versions met whose writers can't have known of each other, as far as this node can tell. */
+  conflict(contest: Contest): void
+  /** Both sides have agreed on what they share. */
+  opened(link: Link): void
+  /** A peer tells of nodes that won't come back. */
+  forget(link: Link, nodes: Forget['nodes']): void
   /** The store has begun a new epoch: links that were greeted with the old one are to end. */
   renewed(): void
   /** The link is over; called once. */
@@ -140,25 +149,33 @@ export class Link {
     const { store, keys } = this.#host
     checkGreeting(hello, store.nodeId)
     this.#peer = hello
-    await this.#host.admit(this, hello)
+    const known = await this.#host.admit(this, hello)
     // What this node stamped with a clock gone wild is put right before anybody sees it.
     await store.restamp()
     if (store.epoch !== this.#epoch) this.#host.renewed()
     if (this.#closed) return
-    this.#session = new Session(this.#sessionLink(), hello, sharedKeys(keys, hello.keys))
+    const link = this.#sessionLink(hello.nodeId, known?.forgotten === true)
+    this.#session = new Session(link, hello, sharedKeys(keys, hello.keys))
   }
 
-  #sessionLink(): ConstructorParameters<typeof Session>[0] {
+  #sessionLink(nodeId: string, forgotten: boolean): SessionLink {
     const { store, env, repairIntervalMs } = this.#host
     return {
       store,
+      forgotten,
       env,
       repairIntervalMs,
       dialed: this.dialed,
       send: (message) => this.#wire.send(message),
       failed: (error) => this.close(asSkerryError(error)),
       renewed: () => this.#host.renewed(),
-      opened: () => this.#cancelHandshake(),
+      opened: () => {
+        this.#cancelHandshake()
+        this.#host.opened(this)
+      },
+      acknowledged: () => this.#host.acknowledged(nodeId),
+      conflict: (contest) => this.#host.conflict(contest),
+      forget: (nodes) => this.#host.forget(this, nodes),
     }
   }
 

@@ -33,6 +33,8 @@ export interface Hello {
   readonly clock: bigint
   /** Bytes of changes that the sender of the hello lets travel unacknowledged. */
   readonly window: number
+  /** Epochs of the sender before this one that ended without any loss, newest first. */
+  readonly formerly: readonly string[]
 }
 
 /** How far the sender has merged the receiver's feed, a position for each shared key, in order. */
@@ -46,6 +48,10 @@ export interface Stream {
   readonly kind: 'stream'
   readonly start: number
   readonly resumed: readonly boolean[]
+  /** For each shared key the highest stamp of a tombstone that the sender has collected. */
+  readonly horizons: readonly bigint[]
+  /** For each shared key whether the sender doubts what the receiver offers: it may undo deletes. */
+  readonly doubted: readonly boolean[]
 }
 
 /** The sender's changes after `since` up to `upTo`, as far as the receiver shares and lacks them. */
@@ -60,6 +66,10 @@ export interface Changes {
 export interface Ack {
   readonly kind: 'ack'
   readonly upTo: number
+  /** The sender's own newest sequence number. */
+  readonly seq: number
+  /** Paths of the changes acknowledged whose versions the sender's readers don't see. */
+  readonly aside: readonly string[]
 }
 
 /** Asks for a pong; tells the sender's wall clock. */
@@ -80,6 +90,8 @@ export interface Compare {
   /** Which shared key, by its place in the list. */
   readonly key: number
   readonly level: number
+  /** True if tombstones are left out, as they go at their own time on each node. */
+  readonly live: boolean
   readonly parents: readonly number[]
   readonly sums: Uint8Array
 }
@@ -108,6 +120,8 @@ export interface Entries {
   readonly entries: readonly Entry[]
   readonly wanted: readonly string[]
   readonly upTo: string
+  /** Places in `entries` of the sender's own writes that nobody has acknowledged. */
+  readonly fresh: readonly number[]
 }
 
 /** Versions that the receiver lacks. */
@@ -116,6 +130,8 @@ export interface Push {
   readonly id: number
   readonly key: number
   readonly entries: readonly Entry[]
+  /** Places in `entries` of the sender's own writes that nobody has acknowledged. */
+  readonly fresh: readonly number[]
 }
 
 /** The answer to push: they are durable. */
@@ -128,6 +144,22 @@ export interface Pushed {
 export interface Repaired {
   readonly kind: 'repaired'
   readonly key: number
+}
+
+/**
+ * The sender has taken over the receiver's horizons: whatever it merges from this sequence number on was
+ * held against them.
+ */
+export interface Settled {
+  readonly kind: 'settled'
+  readonly key: number
+  readonly seq: number
+}
+
+/** Nodes that an operator has said won't come back, each with when that was. */
+export interface Forget {
+  readonly kind: 'forget'
+  readonly nodes: readonly (readonly [nodeId: string, since: bigint])[]
 }
 
 /** Why the sender ends the link. */
@@ -153,6 +185,8 @@ export type Message =
   | Pushed
   | Repaired
   | Bye
+  | Settled
+  | Forget
 
 type Kind = Message['kind']
 type Of<K extends Kind> = Extract<Message, { kind: K }>
@@ -180,8 +214,9 @@ const hello: Codec<'hello'> = {
     m.keys,
     m.clock,
     m.window,
+    m.formerly,
   ],
-  read: ([oldest, newest, nodeId, epoch, run, durable, keys, clock, window]) => ({
+  read: ([oldest, newest, nodeId, epoch, run, durable, keys, clock, window, formerly]) => ({
     oldest: readCount(oldest, 'oldest protocol'),
     newest: readCount(newest, 'newest protocol'),
     nodeId: readText(nodeId, 'node id'),
@@ -191,6 +226,7 @@ const hello: Codec<'hello'> = {
     keys: readTuple(keys, 'keys').map((key) => readText(key, 'key')),
     clock: readStamp(clock, 'clock'),
     window: readCount(window, 'window'),
+    formerly: readTuple(formerly, 'former epochs').map((each) => readText(each, 'epoch')),
   }),
 }
 
@@ -210,10 +246,12 @@ const resume: Codec<'resume'> = {
 }
 
 const stream: Codec<'stream'> = {
-  fields: (m) => [m.start, m.resumed],
-  read: ([start, resumed]) => ({
+  fields: (m) => [m.start, m.resumed, m.horizons, m.doubted],
+  read: ([start, resumed, horizons, doubted]) => ({
     start: readCount(start, 'start'),
     resumed: readTuple(resumed, 'resumed').map((flag) => flag === true),
+    horizons: readTuple(horizons, 'horizons').map((stamp) => readStamp(stamp, 'horizon')),
+    doubted: readTuple(doubted, 'doubted').map((flag) => flag === true),
   }),
 }
 
@@ -227,8 +265,12 @@ const changes: Codec<'changes'> = {
 }
 
 const ack: Codec<'ack'> = {
-  fields: (m) => [m.upTo],
-  read: ([upTo]) => ({ upTo: readCount(upTo, 'up to') }),
+  fields: (m) => [m.upTo, m.seq, m.aside],
+  read: ([upTo, seq, aside]) => ({
+    upTo: readCount(upTo, 'up to'),
+    seq: readCount(seq, 'sequence'),
+    aside: readTuple(aside, 'aside').map((path) => readText(path, 'path')),
+  }),
 }
 
 const clock = {
@@ -237,11 +279,12 @@ const clock = {
 }
 
 const compare: Codec<'compare'> = {
-  fields: (m) => [m.id, m.key, m.level, m.parents, m.sums],
-  read: ([id, key, level, parents, sums]) => ({
+  fields: (m) => [m.id, m.key, m.level, m.live, m.parents, m.sums],
+  read: ([id, key, level, live, parents, sums]) => ({
     id: readCount(id, 'id'),
     key: readCount(key, 'key'),
     level: readCount(level, 'level'),
+    live: live === true,
     parents: readTuple(parents, 'parents').map((index) => readCount(index, 'index')),
     sums: readBytes(sums, 'sums'),
   }),
@@ -269,21 +312,23 @@ const items: Codec<'items'> = {
 }
 
 const entries: Codec<'entries'> = {
-  fields: (m) => [m.id, m.entries.map(entryTuple), m.wanted, m.upTo],
-  read: ([id, list, wanted, upTo]) => ({
+  fields: (m) => [m.id, m.entries.map(entryTuple), m.wanted, m.upTo, m.fresh],
+  read: ([id, list, wanted, upTo, fresh]) => ({
     id: readCount(id, 'id'),
     entries: readTuple(list, 'entries').map(readEntry),
     wanted: readTuple(wanted, 'wanted').map((hash) => readText(hash, 'hash')),
     upTo: readText(upTo, 'up to'),
+    fresh: readPlaces(fresh),
   }),
 }
 
 const push: Codec<'push'> = {
-  fields: (m) => [m.id, m.key, m.entries.map(entryTuple)],
-  read: ([id, key, list]) => ({
+  fields: (m) => [m.id, m.key, m.entries.map(entryTuple), m.fresh],
+  read: ([id, key, list, fresh]) => ({
     id: readCount(id, 'id'),
     key: readCount(key, 'key'),
     entries: readTuple(list, 'entries').map(readEntry),
+    fresh: readPlaces(fresh),
   }),
 }
 
@@ -295,6 +340,21 @@ const pushed: Codec<'pushed'> = {
 const repaired: Codec<'repaired'> = {
   fields: (m) => [m.key],
   read: ([key]) => ({ key: readCount(key, 'key') }),
+}
+
+const settled: Codec<'settled'> = {
+  fields: (m) => [m.key, m.seq],
+  read: ([key, seq]) => ({ key: readCount(key, 'key'), seq: readCount(seq, 'sequence') }),
+}
+
+const forget: Codec<'forget'> = {
+  fields: (m) => [m.nodes],
+  read: ([nodes]) => ({
+    nodes: readTuple(nodes, 'nodes').map((node) => {
+      const [nodeId, since] = readTuple(node, 'node')
+      return [readText(nodeId, 'node id'), readStamp(since, 'since')] as const
+    }),
+  }),
 }
 
 const bye: Codec<'bye'> = {
@@ -322,7 +382,13 @@ const codecs: readonly (readonly [Kind, AnyCodec])[] = [
   ['pushed', pushed],
   ['repaired', repaired],
   ['bye', bye],
+  ['settled', settled],
+  ['forget', forget],
 ]
+
+function readPlaces(places: unknown): number[] {
+  return readTuple(places, 'places').map((place) => readCount(place, 'place'))
+}
 
 const numbers = new Map(codecs.map(([kind], number) => [kind, number]))
 

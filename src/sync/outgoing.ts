@@ -1,6 +1,7 @@
 import type { Entry } from '../core/entry.ts'
 import { matches } from '../core/path.ts'
 import type { FeedPage, Store } from '../store/store.ts'
+import { Acknowledged } from './acknowledged.ts'
 import type { Changes } from './messages.ts'
 
 /** The most changes that one frame carries. */
@@ -32,7 +33,10 @@ export class Outgoing {
   #cursor: number
   /** Everything up to here was sent, or need not be. */
   #sent: number
-  #acknowledged: number
+  /** What the peer has acknowledged. */
+  readonly acknowledged: Acknowledged
+  /** Up to where somebody waits for the peer's word. */
+  #asked = 0
   /** Frames not yet acknowledged, oldest first. */
   #inFlight: { upTo: number; bytes: number }[] = []
   #bytesInFlight = 0
@@ -47,17 +51,12 @@ export class Outgoing {
     this.#window = window
     this.#cursor = Math.min(...floors, store.seq)
     this.#sent = this.#cursor
-    this.#acknowledged = this.#cursor
+    this.acknowledged = new Acknowledged(this.#cursor)
   }
 
   /** Where the stream begins. */
   get start(): number {
     return this.#sent
-  }
-
-  /** Up to where the peer has made this store's changes durable. */
-  get acknowledged(): number {
-    return this.#acknowledged
   }
 
   /** Sends what there is to send. Called after each commit. */
@@ -66,13 +65,20 @@ export class Outgoing {
     this.#pump().catch((error: unknown) => this.#link.failed(error))
   }
 
-  /** The peer has made everything up to `upTo` durable. */
-  acknowledge(upTo: number): void {
+  /** The peer, whose own newest change is number `seq`, has made everything up to `upTo` durable. */
+  acknowledge(upTo: number, seq: number): void {
     while (this.#inFlight[0] !== undefined && this.#inFlight[0].upTo <= upTo) {
       this.#bytesInFlight -= this.#inFlight.shift()!.bytes
     }
-    this.#acknowledged = Math.max(this.#acknowledged, Math.min(upTo, this.#sent))
+    this.acknowledged.note(Math.min(upTo, this.#sent), seq)
+    this.#answerAsked()
     this.wake()
+  }
+
+  /** Has the peer acknowledge up to `seq` soon, even if nothing that it shares has changed. */
+  ask(seq: number): void {
+    this.#asked = Math.max(this.#asked, seq)
+    this.#answerAsked()
   }
 
   /** Tells the peer of progress through changes that it does not share, so that its checkpoint moves. */
@@ -82,6 +88,10 @@ export class Outgoing {
 
   close(): void {
     this.#closed = true
+  }
+
+  #answerAsked(): void {
+    if (this.#sent < this.#asked && this.#cursor >= this.#asked) this.reportProgress()
   }
 
   #hasWork(): boolean {
@@ -97,6 +107,7 @@ export class Outgoing {
         if (this.#closed) return
         this.#sendPage(page)
       }
+      this.#answerAsked()
     } finally {
       this.#pumping = false
     }

@@ -1,8 +1,8 @@
 import type { Entry, Hash } from '../core/entry.ts'
-import type { Digest } from '../store/digest.ts'
+import type { Digest, DigestScope } from '../store/digest.ts'
 import { DIGEST_BYTES, DIGEST_FANOUT, DIGEST_LEVELS, hashRange } from '../store/digest.ts'
 import type { HashedEntry, Store } from '../store/store.ts'
-import { packItems } from './items.ts'
+import { freshOf, type IsSettled, packItems } from './items.ts'
 import type { Compare, Compared, Entries, Items, Push, Pushed } from './messages.ts'
 
 /** With at most so many entries below a node that differs, they are told one by one. */
@@ -28,7 +28,9 @@ export interface RepairLink {
   compare(question: Question<Compare>): Promise<Compared>
   items(question: Question<Items>): Promise<Entries>
   push(question: Question<Push>): Promise<Pushed>
-  merge(entries: readonly Entry[]): Promise<void>
+  merge(entries: readonly Entry[], fresh: readonly number[]): Promise<void>
+  /** True of a tombstone that the peer has acknowledged. */
+  readonly isSettled: IsSettled
   /** Of the `total` entries that the peer has, this node now has about `done`. */
   progress(done: number, total: number): void
 }
@@ -54,19 +56,22 @@ export class Repair {
   readonly #key: string
   /** The key's place in the list of shared keys. */
   readonly #index: number
+  /** Tombstones go at their own time on each node: where the streams have carried them they are left out. */
+  readonly #scope: DigestScope
   #total = 0
 
   constructor(
     store: Store,
     link: RepairLink,
     hash: Hash,
-    shared: { readonly key: string; readonly index: number },
+    shared: { readonly key: string; readonly index: number; readonly scope: DigestScope },
   ) {
     this.#store = store
     this.#link = link
     this.#hash = hash
     this.#key = shared.key
     this.#index = shared.index
+    this.#scope = shared.scope
   }
 
   async run(): Promise<void> {
@@ -78,7 +83,7 @@ export class Repair {
       const deeper: number[] = []
       const stretches: Stretch[] = []
       for (const [index, theirs] of differing) {
-        const mine = digest.count(level, index)
+        const mine = digest.count(level, index, this.#scope)
         const few = mine <= FEW_ITEMS || theirs === 0 || level === DIGEST_LEVELS
         if (!few) deeper.push(index)
         else if (theirs <= MANY_ITEMS || level === DIGEST_LEVELS) {
@@ -104,8 +109,9 @@ export class Repair {
     const differing: (readonly [number, number])[] = []
     for (let at = 0; at === 0 || at < parents.length; at += MAX_PARENTS) {
       const some = parents.slice(at, at + MAX_PARENTS)
-      const sums = packSums(digest, level, some)
-      const question = { key: this.#index, level, parents: some, sums }
+      const sums = packSums(digest, this.#scope, level, some)
+      const live = this.#scope === 'live'
+      const question = { key: this.#index, level, live, parents: some, sums }
       differing.push(...(await this.#link.compare(question)).differing)
     }
     return differing
@@ -116,12 +122,12 @@ export class Repair {
     let next = from
     while (next < to) {
       const page = await this.#store.hashed(this.#key, next, to, MAX_PAGE_ENTRIES)
-      const items = packItems(page.entries, this.#hash)
+      const items = packItems(page.entries, this.#hash, this.#link.isSettled)
       const question = { key: this.#index, from: next, to: page.upTo, items }
       const answer = await this.#link.items(question)
       const wanted = new Set(answer.wanted)
       const pushed = page.entries.filter(({ hash }) => wanted.has(hash))
-      await Promise.all([this.#link.merge(answer.entries), this.#push(pushed)])
+      await Promise.all([this.#link.merge(answer.entries, answer.fresh), this.#push(pushed)])
       this.#link.progress(digest.count(0, 0), this.#total)
       next = answer.upTo
     }
@@ -130,15 +136,20 @@ export class Repair {
   async #push(hashed: readonly HashedEntry[]): Promise<void> {
     if (hashed.length === 0) return
     const entries = hashed.map(({ entry }) => entry)
-    await this.#link.push({ key: this.#index, entries })
+    await this.#link.push({ key: this.#index, entries, fresh: freshOf(this.#store, hashed) })
   }
 }
 
 /** The digests of the children of the parents, one after the other; at level 0 of the root itself. */
-export function packSums(digest: Digest, level: number, parents: readonly number[]): Uint8Array {
+function packSums(
+  digest: Digest,
+  scope: DigestScope,
+  level: number,
+  parents: readonly number[],
+): Uint8Array {
   const nodes = childrenOf(level, parents)
   const sums = new Uint8Array(nodes.length * DIGEST_BYTES)
-  nodes.forEach((index, i) => sums.set(digest.sum(level, index), i * DIGEST_BYTES))
+  nodes.forEach((index, i) => sums.set(digest.sum(level, index, scope), i * DIGEST_BYTES))
   return sums
 }
 

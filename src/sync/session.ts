@@ -1,32 +1,18 @@
-import { entryFault } from '../core/codec.ts'
 import type { Entry } from '../core/entry.ts'
-import type { CancelTimer, Env } from '../core/env.ts'
+import type { Env } from '../core/env.ts'
 import { skerryError } from '../core/errors.ts'
 import { matches } from '../core/path.ts'
-import type { Position, Store } from '../store/store.ts'
-import { answerCompare, answerItems } from './answers.ts'
+import type { Contest, HashedEntry, Merged, Position, Store } from '../store/store.ts'
+import { type Doubt, doubtOf, Doubts, horizonOf } from './doubt.ts'
 import { WINDOW_BYTES } from './greeting.ts'
 import { Incoming } from './incoming.ts'
-import type { Changes, Compare, Hello, Items, Message, Push, Resume, Stream } from './messages.ts'
+import type { Ack, Changes, Compare, Forget, Hello, Message, Resume, Stream } from './messages.ts'
 import { Outgoing } from './outgoing.ts'
-import { Repair, type RepairLink } from './repair.ts'
-import { Requests } from './requests.ts'
+import { type RefusedEntry, Refused } from './refused.ts'
+import { type RepairProgress, Repairs } from './repairs.ts'
 
-/** An entry that a peer sent and this node must not take. */
-export interface RefusedEntry {
-  readonly path: string
-  readonly why: string
-}
-
-/** How far the repair of a shared key has come, in entries. */
-export interface RepairProgress {
-  readonly key: string
-  readonly done: number
-  readonly total: number
-}
-
-/** The refused entries that a status names; it counts them all. */
-const REFUSED_NAMED = 10
+/** The most paths of which a session remembers that the peer does not show them. */
+const MAX_ASIDE = 1000
 
 /** What a session needs of its link. */
 export interface SessionLink {
@@ -35,6 +21,8 @@ export interface SessionLink {
   /** True if this node opened the link, and so drives repair. */
   readonly dialed: boolean
   readonly repairIntervalMs: number
+  /** True if an operator has said that the peer won't come back. */
+  readonly forgotten: boolean
   /** Sends a message; returns its size in bytes. */
   send(message: Message): number
   /** Ends the link. */
@@ -43,6 +31,12 @@ export interface SessionLink {
   renewed(): void
   /** Called once the streams flow both ways. */
   opened(): void
+  /** The peer has acknowledged more. */
+  acknowledged(): void
+  /** Versions met of which neither writer can have known the other's, as far as this node can tell. */
+  conflict(contest: Contest): void
+  /** The peer tells of nodes that won't come back. */
+  forget(nodes: Forget['nodes']): void
 }
 
 /**
@@ -53,34 +47,48 @@ export class Session {
   readonly keys: readonly string[]
   readonly #link: SessionLink
   readonly #peer: Hello
-  readonly #requests: Requests
   readonly #ownEpoch: string
-  /** Keys whose two sides may differ in what no stream will carry. */
-  readonly #unrepaired = new Set<string>()
-  readonly #refusedNamed: RefusedEntry[] = []
+  readonly #repairs: Repairs
+  readonly #doubts = new Doubts()
+  /** What the peer's horizons were as the link began. */
+  #horizons: readonly bigint[] = []
+  /** Keys under which the peer doubts what this node offers. */
+  #doubted: readonly string[] = []
+  readonly #refused = new Refused()
+  /** Contests told of; frames that were merged together share theirs. */
+  readonly #told = new WeakSet<Contest>()
   /** Merges of a repair that are under way. */
   readonly #merges = new Set<Promise<unknown>>()
-  #refused = 0
+  /** Paths whose version the peer has but does not show, each with the newest change that it said so of. */
+  readonly #aside = new Map<string, number>()
   #outgoing: Outgoing | undefined
   #incoming: Incoming | undefined
   #bytesMerging = 0
-  #savedAcknowledged = 0
-  #repairing: RepairProgress | undefined
-  #cancelRepair: CancelTimer = () => undefined
-  #closed = false
+  #saved = { seq: 0, ever: 0 }
 
   constructor(link: SessionLink, peer: Hello, keys: readonly string[]) {
     this.#link = link
     this.#peer = peer
     this.keys = keys
     this.#ownEpoch = link.store.epoch
-    this.#requests = new Requests((message) => link.send(message))
+    const { store, env, repairIntervalMs } = link
+    this.#repairs = new Repairs({
+      store,
+      env,
+      keys,
+      intervalMs: repairIntervalMs,
+      send: (message) => link.send(message),
+      failed: (error) => link.failed(error),
+      merge: (...brought) => this.#merge(...brought),
+      isSettled: (hashed, key) => this.#isSettled(hashed, key),
+      repaired: (key) => this.#repaired(key),
+    })
     link.send({ kind: 'resume', positions: keys.map((key) => this.#checkpoint(key)) })
   }
 
   /** How many of this node's changes the peer has yet to acknowledge. */
   get lag(): number {
-    return this.#link.store.seq - (this.#outgoing?.acknowledged ?? 0)
+    return this.#link.store.seq - (this.#outgoing?.acknowledged.latest ?? 0)
   }
 
   /** True once the streams flow both ways. */
@@ -89,15 +97,20 @@ export class Session {
   }
 
   get unrepaired(): readonly string[] {
-    return [...this.#unrepaired]
+    return [...this.#repairs.open]
   }
 
   get repairing(): RepairProgress | undefined {
-    return this.#repairing
+    return this.#repairs.progress
+  }
+
+  /** Shared keys under which what this node has from before may undo deletes, so that the peer asks people. */
+  get doubted(): readonly string[] {
+    return this.#doubted
   }
 
   get refused(): { readonly count: number; readonly named: readonly RefusedEntry[] } {
-    return { count: this.#refused, named: this.#refusedNamed }
+    return this.#refused
   }
 
   /** Takes a message; a promise if the next one has to wait for it. */
@@ -110,19 +123,23 @@ export class Session {
       case 'changes':
         return this.#changes(message, bytes)
       case 'ack':
-        return this.#outgoing?.acknowledge(message.upTo)
+        return this.#acknowledge(message)
       case 'compare':
-        return this.#answer(answerCompare(this.#link.store, this.#key(message), message))
+        return this.#answer(this.#repairs.compare(message, this.#key(message)))
       case 'items':
-        return this.#answer(this.#answerItems(message))
+        return this.#answer(this.#repairs.items(message, this.#key(message)))
       case 'push':
-        return this.#answer(this.#pushed(message))
+        return this.#answer(this.#repairs.push(message, this.#key(message)))
       case 'compared':
       case 'entries':
       case 'pushed':
-        return this.#requests.answered(message)
+        return this.#repairs.answered(message)
       case 'repaired':
-        return this.#repaired(this.#key(message))
+        return this.#repairs.done(this.#key(message))
+      case 'settled':
+        return this.#doubts.end(this.#key(message), message.seq)
+      case 'forget':
+        return this.#link.forget(message.nodes)
       default:
         throw skerryError('LINK_PROTOCOL', `'${message.kind}' is out of place`)
     }
@@ -133,16 +150,30 @@ export class Session {
     this.#outgoing?.wake()
   }
 
+  /** Tells the peer of nodes that won't come back. */
+  forget(nodes: Forget['nodes']): void {
+    if (this.open && nodes.length > 0) this.#link.send({ kind: 'forget', nodes })
+  }
+
+  /** True if the peer has this node's change of that number durably, or a newer one, and shows it. */
+  has(path: string, seq: number): boolean {
+    const outgoing = this.#outgoing
+    if (outgoing === undefined || outgoing.acknowledged.latest < seq) return false
+    const keys = this.keys.filter((key) => matches(key, path))
+    const streamed = seq > outgoing.start || keys.some((key) => !this.#repairs.open.has(key))
+    return keys.length > 0 && streamed && (this.#aside.get(path) ?? -1) < seq
+  }
+
+  /** Has the peer acknowledge up to `seq` soon. */
+  ask(seq: number): void {
+    this.#outgoing?.ask(seq)
+  }
+
   /** Keeps what was learnt meanwhile: called now and then, and at the end. */
   async saveProgress(): Promise<void> {
     this.#outgoing?.reportProgress()
     await this.#incoming?.saveProgress()
-    const seq = this.#outgoing?.acknowledged ?? 0
-    if (seq <= this.#savedAcknowledged) return
-    this.#savedAcknowledged = seq
-    const keys = this.keys.filter((key) => !this.#unrepaired.has(key))
-    const peer = this.#peer.nodeId
-    await this.#link.store.saveAcknowledgements(keys.map((key) => ({ peer, key, seq })))
+    if (this.#settle()) await this.#saveAcknowledged()
   }
 
   /** Resolves once all that the peer sent is merged, or could not be. */
@@ -151,10 +182,8 @@ export class Session {
   }
 
   close(reason: string): void {
-    this.#closed = true
-    this.#cancelRepair()
+    this.#repairs.close(reason)
     this.#outgoing?.close()
-    this.#requests.close(skerryError('LINK_CLOSED', reason))
   }
 
   #checkpoint(key: string): Position | undefined {
@@ -173,42 +202,81 @@ export class Session {
       await store.renewEpoch()
       return this.#link.renewed()
     }
+    const doubts = this.keys.map((key, i) => this.#doubt(key, named[i]))
+    await this.#takeBack(named, doubts)
     // A peer of whose present epoch nothing is known here may have been rewound unnoticed, and then lacks
-    // writes of its own, which this stream does not carry back to it.
-    const known = named.map((at, i) => (this.#checkpoint(this.keys[i]!) ? at : undefined))
-    const floors = known.map((at) => at?.seq ?? store.seq)
+    // writes of its own, which this stream does not carry back to it. One that is doubted lacks deletes.
+    const known = named.map((at, i) => {
+      const key = this.keys[i]!
+      return doubts[i] === undefined && this.#checkpoint(key) !== undefined ? at : undefined
+    })
+    this.#begin(known, doubts)
+  }
+
+  #doubt(key: string, named: Position | undefined): Doubt | undefined {
+    const doubt = doubtOf(this.#link.store, this.#peer, key, named)
+    return doubt ?? (this.#link.forgotten ? 'fenced' : undefined)
+  }
+
+  /** What a peer acknowledged before it was taken back counts no more. */
+  async #takeBack(
+    named: readonly (Position | undefined)[],
+    doubts: readonly (Doubt | undefined)[],
+  ): Promise<void> {
+    const { nodeId: peer, epoch } = this.#peer
+    const back = this.keys.flatMap((key, i) => {
+      const seq = named[i]?.seq ?? 0
+      return doubts[i] === 'rewound' ? [{ peer, key, epoch, seq, ever: seq }] : []
+    })
+    if (back.length > 0) await this.#link.store.saveAcknowledgements(back)
+  }
+
+  #begin(known: readonly (Position | undefined)[], doubts: readonly (Doubt | undefined)[]): void {
+    const { store } = this.#link
     const link = {
       peerId: this.#peer.nodeId,
       keys: this.keys,
       send: (message: Message) => this.#link.send(message),
       failed: (error: unknown) => this.#link.failed(error),
     }
+    const floors = known.map((at) => at?.seq ?? store.seq)
     this.#outgoing = new Outgoing(store, link, floors, this.#peer.window)
-    const resumed = known.map((at) => at !== undefined)
-    this.keys.forEach((key, i) => resumed[i] || this.#unrepaired.add(key))
-    this.#link.send({ kind: 'stream', start: this.#outgoing.start, resumed })
+    this.keys.forEach((key, i) => {
+      if (known[i] === undefined) this.#repairs.need(key)
+      if (doubts[i] !== undefined) this.#doubts.begin(key, doubts[i])
+    })
+    this.#link.send({
+      kind: 'stream',
+      start: this.#outgoing.start,
+      resumed: known.map((at) => at !== undefined),
+      horizons: this.keys.map((key) => horizonOf(store.horizons(), key)),
+      doubted: doubts.map((doubt) => doubt !== undefined),
+    })
     this.#outgoing.wake()
-    this.#begin()
+    this.#beginRepairs()
   }
 
   /** The peer says where its stream starts. */
-  #stream({ start, resumed }: Stream): void {
-    if (this.#incoming !== undefined || resumed.length !== this.keys.length) {
+  #stream({ start, resumed, horizons, doubted }: Stream): void {
+    const lengths = [resumed.length, horizons.length, doubted.length]
+    if (this.#incoming !== undefined || lengths.some((length) => length !== this.keys.length)) {
       throw skerryError('LINK_PROTOCOL', 'stream does not fit the shared keys')
     }
+    this.#horizons = horizons
+    this.#doubted = this.keys.filter((_, i) => doubted[i])
     const fresh = this.keys.filter((_, i) => !resumed[i])
-    for (const key of fresh) this.#unrepaired.add(key)
+    for (const key of fresh) this.#repairs.need(key)
     const { nodeId, epoch, run } = this.#peer
     const at = { epoch, run }
     const stream = { at, ownEpoch: this.#ownEpoch, start, repairing: fresh }
     this.#incoming = new Incoming(this.#link.store, nodeId, this.keys, stream)
-    this.#begin()
+    this.#beginRepairs()
   }
 
-  #begin(): void {
-    if (this.#outgoing === undefined || this.#incoming === undefined) return
+  #beginRepairs(): void {
+    if (!this.open) return
     this.#link.opened()
-    if (this.#link.dialed) this.#repair(this.unrepaired)
+    if (this.#link.dialed) this.#repairs.drive()
   }
 
   #changes(message: Changes, bytes: number): void {
@@ -220,49 +288,76 @@ export class Session {
     if (this.#bytesMerging > WINDOW_BYTES) throw skerryError('LINK_PROTOCOL', 'the window is full')
     this.#bytesMerging += bytes
     const { upTo } = message
+    const entries = this.#refused.acceptable(message.entries, this.keys)
+    const known = this.#outgoing?.acknowledged.latest ?? 0
     incoming
-      .merge(this.#acceptable(message.entries, this.keys), upTo)
-      .then(() => {
+      .merge(entries, upTo, this.#doubtedPaths(entries, message.since))
+      .then((merged) => {
         this.#bytesMerging -= bytes
-        this.#link.send({ kind: 'ack', upTo })
+        const paths = new Set(entries.map(({ path }) => path))
+        this.#report(merged, known, paths)
+        const aside = merged?.aside.filter((path) => paths.has(path)) ?? []
+        this.#link.send({ kind: 'ack', upTo, seq: this.#link.store.seq, aside })
       })
       .catch((error: unknown) => this.#link.failed(error))
   }
 
-  async #answerItems(message: Items): Promise<Message> {
-    return answerItems(this.#link.store, this.#key(message), message, this.#link.env.hash)
+  /** Paths of streamed entries that may undo a delete. What the peer wrote itself since is new. */
+  #doubtedPaths(entries: readonly Entry[], since: number): string[] {
+    const keys = this.#doubts.at(since)
+    if (keys.length === 0) return []
+    return entries
+      .filter(({ path, origin }) => {
+        return origin !== this.#peer.nodeId && keys.some((key) => matches(key, path))
+      })
+      .map(({ path }) => path)
   }
 
-  async #pushed(message: Push): Promise<Message> {
-    await this.#merge(message.entries, this.#key(message))
-    return { kind: 'pushed', id: message.id }
+  #acknowledge({ upTo, seq, aside }: Ack): void {
+    if (this.#outgoing === undefined) return
+    for (const path of aside) {
+      this.#aside.delete(path)
+      if (this.#aside.size >= MAX_ASIDE) this.#aside.delete(this.#aside.keys().next().value!)
+      this.#aside.set(path, upTo)
+    }
+    this.#outgoing.acknowledge(upTo, seq)
+    this.#link.acknowledged()
   }
 
-  async #merge(entries: readonly Entry[], key: string): Promise<void> {
-    const acceptable = this.#acceptable(entries, [key])
+  async #merge(entries: readonly Entry[], fresh: readonly number[], key: string): Promise<void> {
+    const { store } = this.#link
+    const news = new Set(fresh.map((place) => entries[place]))
+    const acceptable = this.#refused.acceptable(entries, [key])
     if (acceptable.length === 0) return
-    const merge = this.#link.store.merge(acceptable, { peer: this.#peer.nodeId })
+    const doubt = this.#doubts.of(key)
+    const own = this.#peer.nodeId
+    const doubted = acceptable.filter(
+      (entry) =>
+        doubt !== undefined && (doubt === 'rewound' || entry.origin !== own || !news.has(entry)),
+    )
+    const known = this.#outgoing?.acknowledged.latest ?? 0
+    const merge = store.merge(acceptable, {
+      peer: own,
+      repair: true,
+      doubted: new Set(doubted.map(({ path }) => path)),
+    })
     this.#merges.add(merge)
     try {
-      await merge
+      this.#report(await merge, known)
     } finally {
       this.#merges.delete(merge)
     }
   }
 
-  /** What this node takes of a peer's entries; the rest is named in the status. */
-  #acceptable(entries: readonly Entry[], keys: readonly string[]): readonly Entry[] {
-    return entries.filter((entry) => {
-      if (!keys.some((key) => matches(key, entry.path))) {
-        throw skerryError('LINK_PROTOCOL', `'${entry.path}' is not shared`)
-      }
-      const why = entryFault(entry)
-      if (why === undefined) return true
-      this.#refused++
-      const { path } = entry
-      if (this.#refusedNamed.length < REFUSED_NAMED) this.#refusedNamed.push({ path, why })
-      return false
-    })
+  /** Tells of versions that met without the peer's knowing of this node's. */
+  #report(merged: Merged | undefined, known: number, paths?: ReadonlySet<string>): void {
+    for (const contest of merged?.contests ?? []) {
+      const { winner, loser, seq } = contest
+      if (seq <= known || winner.data === loser.data || this.#told.has(contest)) continue
+      if (paths !== undefined && !paths.has(winner.path)) continue
+      this.#told.add(contest)
+      this.#link.conflict(contest)
+    }
   }
 
   /** Sends an answer when it is ready. */
@@ -272,45 +367,42 @@ export class Session {
       .catch((error: unknown) => this.#link.failed(error))
   }
 
-  /** The peer, who drives, has finished the repair of a key. */
+  /** Both sides hold the same under the key, and this one takes the peer's horizon over. */
   async #repaired(key: string): Promise<void> {
-    this.#unrepaired.delete(key)
+    const { store } = this.#link
+    const first = this.#repairs.open.has(key)
+    const stamp = this.#horizons[this.keys.indexOf(key)] ?? 0n
+    if (first && stamp > 0n) await store.raiseHorizons([{ key, stamp }])
     await this.#incoming?.repaired(key)
+    if (!first) return
+    await this.settled()
+    await this.#saveAcknowledged([key])
+    this.#link.send({ kind: 'settled', key: this.keys.indexOf(key), seq: store.seq })
   }
 
-  /** Repairs the keys one after the other, and all of them again after a while. */
-  #repair(keys: readonly string[]): void {
-    this.#repairAll(keys)
-      .then(() => {
-        if (this.#closed) return
-        const { env, repairIntervalMs } = this.#link
-        const delayMs = repairIntervalMs * (0.5 + env.random())
-        this.#cancelRepair = env.setTimer(delayMs, () => this.#repair(this.keys))
-      })
-      .catch((error: unknown) => this.#link.failed(error))
+  /** Looks which acknowledgements are settled by now; true if there is something to keep. */
+  #settle(): boolean {
+    const acknowledged = this.#outgoing?.acknowledged
+    if (acknowledged === undefined || this.#incoming === undefined) return false
+    if (this.#repairs.idle && this.#merges.size === 0) acknowledged.settle(this.#incoming.merged)
+    return acknowledged.settled > this.#saved.seq || acknowledged.latest > this.#saved.ever
   }
 
-  async #repairAll(keys: readonly string[]): Promise<void> {
-    const { store, env } = this.#link
-    for (const key of keys) {
-      const shared = { key, index: this.keys.indexOf(key) }
-      await new Repair(store, this.#repairLink(key), env.hash, shared).run()
-      this.#repairing = undefined
-      this.#link.send({ kind: 'repaired', key: shared.index })
-      await this.#repaired(key)
-    }
+  async #saveAcknowledged(also: readonly string[] = []): Promise<void> {
+    const acknowledged = this.#outgoing?.acknowledged
+    if (acknowledged === undefined) return
+    const { settled: seq, latest: ever } = acknowledged
+    this.#saved = { seq, ever }
+    const { nodeId: peer, epoch } = this.#peer
+    const keys = this.keys.filter((key) => !this.#repairs.open.has(key) || also.includes(key))
+    const said = keys.map((key) => ({ peer, key, epoch, seq, ever }))
+    await this.#link.store.saveAcknowledgements(said)
   }
 
-  #repairLink(key: string): RepairLink {
-    return {
-      compare: (question) =>
-        this.#requests.ask('compared', (id) => ({ ...question, kind: 'compare', id })),
-      items: (question) =>
-        this.#requests.ask('entries', (id) => ({ ...question, kind: 'items', id })),
-      push: (question) => this.#requests.ask('pushed', (id) => ({ ...question, kind: 'push', id })),
-      merge: (entries) => this.#merge(entries, key),
-      progress: (done, total) => (this.#repairing = { key, done, total }),
-    }
+  /** True of a change that the peer has acknowledged under the key, in its present epoch. */
+  #isSettled({ seq }: HashedEntry, key: string): boolean {
+    const said = this.#link.store.acknowledged(this.#peer.nodeId, key)
+    return said?.epoch === this.#peer.epoch && said.seq >= seq
   }
 
   /** @throws SKERRY_LINK_PROTOCOL if there is no such shared key */

@@ -1,6 +1,8 @@
 import type { Dialer } from './dialer.ts'
 import type { Link } from './link.ts'
-import type { RefusedEntry, RepairProgress } from './session.ts'
+import type { KnownPeer } from './known.ts'
+import type { RefusedEntry } from './refused.ts'
+import type { RepairProgress } from './repairs.ts'
 
 /** What goes on with one peer. */
 export interface LinkStatus {
@@ -17,6 +19,8 @@ export interface LinkStatus {
   /** Shared keys that the repair has not finished. */
   readonly unrepaired: readonly string[]
   readonly repairing: RepairProgress | undefined
+  /** Shared keys under which the peer holds back what this node has from before: it may undo deletes. */
+  readonly doubted: readonly string[]
   /** The peer's clock minus this node's, in milliseconds. */
   readonly clockOffsetMs: number | undefined
   readonly bytesSent: number
@@ -32,6 +36,19 @@ export interface WaitingStatus {
   readonly lastError: string | undefined
 }
 
+/** A node that this one has been linked with. */
+export interface PeerStatus {
+  readonly peer: string
+  readonly linked: boolean
+  /** False if it keeps its data in memory only: nothing waits for it. */
+  readonly durable: boolean
+  /** True if an operator has said that it won't come back. */
+  readonly forgotten: boolean
+  /** When it was linked last, or forgotten: milliseconds since the epoch. */
+  readonly sinceMs: number
+  readonly keys: readonly string[]
+}
+
 /** What goes on between this node and all others. */
 export interface SyncStatus {
   readonly nodeId: string
@@ -41,6 +58,21 @@ export interface SyncStatus {
   readonly keys: readonly string[]
   readonly links: readonly LinkStatus[]
   readonly waiting: readonly WaitingStatus[]
+  readonly peers: readonly PeerStatus[]
+  /** Tombstones that went since the node started, and why the last round ended early, if it did. */
+  readonly collection: { readonly collected: number; readonly lastError: string | undefined }
+  /** Versions that may undo a delete, which wait for an operator to decide. */
+  readonly withheld: number
+  /** Versions overruled, since the node started, by others whose writers can't have known of them. */
+  readonly conflicts: number
+  /** Writes that wait until enough nodes have them. */
+  readonly waitingCommits: number
+}
+
+export function peerStatus(known: KnownPeer, linked: boolean): PeerStatus {
+  const { nodeId, durable, forgotten, since, keys } = known
+  const sinceMs = Number(since) / NS_PER_MS
+  return { peer: nodeId, linked, durable, forgotten, sinceMs, keys }
 }
 
 const NS_PER_MS = 1e6
@@ -60,6 +92,7 @@ export function linkStatus(
     lag: session?.lag ?? 0,
     unrepaired: session?.unrepaired ?? [],
     repairing: session?.repairing,
+    doubted: session?.doubted ?? [],
     clockOffsetMs: offsetNs === undefined ? undefined : Number(offsetNs) / NS_PER_MS,
     bytesSent,
     bytesReceived,

@@ -1,18 +1,32 @@
 import type { Env } from '../core/env.ts'
+import { NODE_ID } from '../core/entry.ts'
 import { type SkerryError, skerryError } from '../core/errors.ts'
-import { assertKey, EVERYTHING } from '../core/path.ts'
-import type { Store } from '../store/store.ts'
+import { NS_PER_MS } from '../core/env.ts'
+import { assertKey, EVERYTHING, matches } from '../core/path.ts'
+import type { Contest, Store } from '../store/store.ts'
+import { Collector } from './collector.ts'
+import { type Commitment, type CommitLevel, Commits } from './commits.ts'
 import { Dialer } from './dialer.ts'
+import { type KnownPeer, KnownPeers } from './known.ts'
 import { Link, type LinkHost } from './link.ts'
-import type { Hello } from './messages.ts'
+import type { Forget, Hello } from './messages.ts'
 import { ClockOffsets } from './offsets.ts'
-import { linkStatus, type LinkStatus, type SyncStatus } from './status.ts'
+import { linkStatus, type LinkStatus, peerStatus, type SyncStatus } from './status.ts'
 import type { Channel, Transport } from './transport.ts'
+import { asSkerryError } from './wire.ts'
 
 /** An old link has this long to show that its peer is still there, before a newcomer takes its place. */
 const PROBE_MS = 2_000
 
 const DEFAULT_REPAIR_INTERVAL_MS = 600_000
+
+const DEFAULT_COLLECT_INTERVAL_MS = 60_000
+
+/** The default of `tombstoneTtlMs`: 30 days. */
+export const DEFAULT_TOMBSTONE_TTL_MS = 2_592_000_000
+
+/** Two versions of a path whose writers can't have known of each other, as far as a node can tell. */
+export type Conflict = Pick<Contest, 'winner' | 'loser'>
 
 /** How a node keeps in step with others. */
 export interface SyncOptions {
@@ -31,6 +45,12 @@ export interface SyncOptions {
   readonly peers?: readonly string[]
   /** How long after a repair the next one checks all keys, give or take half of it. Default 600,000 ms. */
   readonly repairIntervalMs?: number
+  /** How long between two looks for tombstones that may go, give or take half of it. Default 60,000 ms. */
+  readonly collectIntervalMs?: number
+  /** After so long a tombstone goes though a peer has not acknowledged it. Default 2,592,000,000 ms: 30 days. */
+  readonly tombstoneTtlMs?: number
+  /** Called when one of two versions that were written apart overrules the other, once that is durable. */
+  readonly onConflict?: (conflict: Conflict) => void
 }
 
 /**
@@ -51,6 +71,10 @@ export class Sync {
   readonly #unsettled = new Map<string, Promise<void>>()
   #unlinked: { nodeId: string; callback: () => void }[] = []
   #unwatch: () => void = () => undefined
+  readonly #known: KnownPeers
+  readonly #collector: Collector
+  readonly #commits: Commits
+  #conflicts = 0
   #stopped = false
 
   constructor(options: SyncOptions) {
@@ -58,10 +82,26 @@ export class Sync {
     this.#keys = options.keys ?? [EVERYTHING]
     this.#keys.forEach(assertKey)
     const { store, env, leader, leaderKeys, branches = [], peers = [] } = options
+    this.#known = new KnownPeers(store, this.#keys)
+    this.#commits = new Commits(env, (...asked) => this.#has(...asked))
+    this.#collector = new Collector({
+      store,
+      env,
+      intervalMs: options.collectIntervalMs ?? DEFAULT_COLLECT_INTERVAL_MS,
+      rule: async () => {
+        await this.#known.load()
+        const ttlMs = options.tombstoneTtlMs ?? DEFAULT_TOMBSTONE_TTL_MS
+        return this.#known.rule(store.time() - BigInt(ttlMs) * NS_PER_MS, this.#dialers.length)
+      },
+    })
     this.#host = {
       store,
       env,
       keys: this.#keys,
+      acknowledged: (nodeId) => this.#commits.progressed(nodeId),
+      conflict: (contest) => this.#conflict(contest),
+      opened: (link) => link.session!.forget(this.#known.forgotten),
+      forget: (link, nodes) => this.#heardForget(link, nodes),
       repairIntervalMs: options.repairIntervalMs ?? DEFAULT_REPAIR_INTERVAL_MS,
       admit: (link, hello) => this.#admit(link, hello),
       renewed: () => this.#renewed(),
@@ -78,6 +118,7 @@ export class Sync {
       for (const link of this.#admitted.values()) link.wake()
     })
     for (const dialer of this.#dialers) dialer.start()
+    this.#collector.start()
   }
 
   /** Takes a channel that another node has opened. */
@@ -96,8 +137,57 @@ export class Sync {
     const waiting = this.#dialers
       .filter(({ link }) => link === undefined)
       .map(({ url, leads, failures, lastError }) => ({ url, leads, failures, lastError }))
-    const { nodeId, epoch, run, seq } = store
-    return { nodeId, epoch, run, seq, keys: this.#keys, links, waiting }
+    const { nodeId, epoch, run, seq, withheldCount } = store
+    const { collected, lastError } = this.#collector
+    return {
+      ...{ nodeId, epoch, run, seq, keys: this.#keys, links, waiting },
+      peers: this.#known.all.map((peer) => peerStatus(peer, this.#admitted.has(peer.nodeId))),
+      collection: { collected, lastError },
+      withheld: withheldCount,
+      conflicts: this.#conflicts,
+      waitingCommits: this.#commits.waiting,
+    }
+  }
+
+  /**
+   * Says that a node won't come back, so that nothing waits for it any more; all others learn it. If it comes
+   * back nevertheless, what it has from before and may undo deletes is withheld.
+   * @throws SKERRY_PEER_UNKNOWN if no node of this id was ever linked or heard of
+   * @throws SKERRY_PEER_LINKED if it is there at this moment: stop it first
+   */
+  async forget(nodeId: string): Promise<void> {
+    await this.#known.load()
+    if (this.#admitted.has(nodeId)) throw skerryError('PEER_LINKED', nodeId)
+    const known = this.#known.get(nodeId)
+    if (known === undefined) throw skerryError('PEER_UNKNOWN', nodeId)
+    const now = this.#options.store.time()
+    const since = now > known.since ? now : known.since + 1n
+    if (await this.#known.forget(nodeId, since)) this.#tellForgotten([[nodeId, since]])
+  }
+
+  /**
+   * Waits until enough nodes have what this store holds at the path, or time runs out. The nodes that count
+   * are this one and those of its known peers that share the path, keep their data on a disk, and were not
+   * forgotten; a silent one counts, and a version kept aside is not had.
+   * @throws SKERRY_COMMITS_TOO_MANY if too many writes wait; check with {@link assertRoom} before writing
+   */
+  async committed(path: string, level: CommitLevel, timeoutMs: number): Promise<Commitment> {
+    await this.#known.load()
+    this.assertRoom()
+    const { store } = this.#options
+    const { seq } = store
+    const sharing = this.#known.counted.filter((peer) =>
+      this.#known.sharedWith(peer).some((key) => matches(key, path)),
+    )
+    const nodes = sharing.map(({ nodeId }) => nodeId)
+    if (store.durable) nodes.unshift(store.nodeId)
+    for (const link of this.#admitted.values()) link.session?.ask(seq)
+    return this.#commits.wait({ path, seq, nodes, level, timeoutMs })
+  }
+
+  /** @throws SKERRY_COMMITS_TOO_MANY if no further write can wait for other nodes */
+  assertRoom(): void {
+    this.#commits.assertRoom()
   }
 
   /** Ends all links, in order; nothing is dialed or taken any more. */
@@ -105,6 +195,8 @@ export class Sync {
     this.#stopped = true
     this.#unwatch()
     for (const dialer of this.#dialers) dialer.stop()
+    this.#collector.stop()
+    this.#commits.stop()
     await Promise.all([...this.#links.keys()].map((link) => link.stop()))
   }
 
@@ -126,7 +218,20 @@ export class Sync {
   }
 
   /** Lets a peer in, if it is who it says it is and this is the link to keep. */
-  async #admit(link: Link, hello: Hello): Promise<void> {
+  async #admit(link: Link, hello: Hello): Promise<KnownPeer | undefined> {
+    await this.#known.load()
+    await this.#takePlace(link, hello)
+    this.#noteClock(link, hello)
+    const { nodeId, epoch, keys, durable } = hello
+    const known = this.#known.get(nodeId)
+    const now = this.#options.store.time()
+    const since = known === undefined || now > known.since ? now : known.since + 1n
+    await this.#known.save({ nodeId, epoch, keys, durable, since, forgotten: false })
+    return known
+  }
+
+  /** Makes the link the one with its peer: ends the one that it replaces, or refuses it. */
+  async #takePlace(link: Link, hello: Hello): Promise<void> {
     for (;;) {
       // What an old link is still merging must be there before the new one compares or resumes: as it
       // came from this peer, no stream would tell the peer of it.
@@ -144,7 +249,33 @@ export class Sync {
     }
     if (!this.#links.has(link)) throw skerryError('LINK_CLOSED', 'it ended while it was let in')
     this.#admitted.set(hello.nodeId, link)
-    this.#noteClock(link, hello)
+  }
+
+  /** True if the node, this one or a peer, has the change of that number at the path and shows it. */
+  #has(nodeId: string, path: string, seq: number): boolean {
+    if (nodeId === this.#options.store.nodeId) return true
+    return this.#admitted.get(nodeId)?.session?.has(path, seq) === true
+  }
+
+  #conflict({ winner, loser }: Contest): void {
+    this.#conflicts++
+    this.#options.onConflict?.({ winner, loser })
+  }
+
+  /** Takes over what a peer knows of nodes that won't come back, and passes on what is news. */
+  #heardForget(link: Link, nodes: Forget['nodes']): void {
+    const news = async (): Promise<void> => {
+      for (const [nodeId, since] of nodes) {
+        const here = nodeId === this.#options.store.nodeId || this.#admitted.has(nodeId)
+        if (here || !NODE_ID.test(nodeId)) continue
+        if (await this.#known.forget(nodeId, since)) this.#tellForgotten([[nodeId, since]])
+      }
+    }
+    news().catch((error: unknown) => link.close(asSkerryError(error)))
+  }
+
+  #tellForgotten(nodes: Forget['nodes']): void {
+    for (const link of this.#admitted.values()) link.session?.forget(nodes)
   }
 
   /** Two nodes that dial each other keep the link that the lower id opened; both decide alike. */

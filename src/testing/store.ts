@@ -1,3 +1,4 @@
+import { collectionSuite } from './store/collection.ts'
 import { driftSuite } from './store/drift.ts'
 import { feedSuite } from './store/feed.ts'
 import { historySuite } from './store/history.ts'
@@ -21,4 +22,5 @@ export function storeSuite(options: StoreSuiteOptions): void {
   feedSuite(options)
   historySuite(options)
   driftSuite(options)
+  collectionSuite(options)
 }

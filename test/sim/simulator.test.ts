@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
-import { canaries } from '../../sim/canary.ts'
+import { canaries, credulous } from '../../sim/canary.ts'
 import { TOPOLOGIES } from '../../sim/cluster.ts'
+import { deletionScenarios } from '../../sim/deletion.ts'
 import { simulate } from '../../sim/scenario.ts'
 import { swarm } from '../../sim/swarm.ts'
 
@@ -38,9 +39,16 @@ test('one seed has one outcome, event by event; another seed has another', async
   }
 })
 
+test.each(deletionScenarios())('$name: $summary', { timeout: 60_000 }, async (scenario) => {
+  for (const seed of [1, FIRST_SEED]) {
+    const { violation } = await simulate(scenario, seed)
+    expect(violation, `npm run sim -- --scenario ${scenario.name} --seed ${seed}`).toBe(undefined)
+  }
+})
+
 describe('a store that is broken on purpose is found out', () => {
   for (const [name, open] of Object.entries(canaries)) {
-    test(name, async () => {
+    test(name, { timeout: 300_000 }, async () => {
       const found: string[] = []
       for (let seed = 1; seed <= CANARY_RUNS && found.length === 0; seed++) {
         const { violation } = await simulate(swarm('star', { open }), seed)
@@ -49,4 +57,11 @@ describe('a store that is broken on purpose is found out', () => {
       expect(found).not.toEqual([])
     })
   }
+
+  test('what may undo deletes is merged like anything else', async () => {
+    for (const scenario of deletionScenarios({ open: credulous })) {
+      const { violation } = await simulate(scenario, 1)
+      if (scenario.name !== 'collection') expect(violation, scenario.name).toBeDefined()
+    }
+  })
 })

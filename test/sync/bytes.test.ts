@@ -30,7 +30,7 @@ test('P13: one changed entry costs the same bytes at 100, 1k, 10k and 100k entri
   }
   const [first] = costs
   // Sequence numbers and frame numbers grow by a few bytes, as numbers do.
-  for (const cost of costs) expect(Math.abs(cost - first!)).toBeLessThanOrEqual(16)
+  for (const cost of costs) expect(Math.abs(cost - first!)).toBeLessThanOrEqual(24)
   expect(first).toBeLessThan(400)
 }, 60_000)
 

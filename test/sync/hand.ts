@@ -13,6 +13,12 @@ export const hello: Hello = {
   keys: ['users/*'],
   clock: 1_767_225_600_000_000_000n,
   window: 1024 * 1024,
+  formerly: [],
+}
+
+/** Where the hand peer's stream starts, and whether it takes up where it left off. */
+export function streamFrom(start: number, resumed: boolean): Message {
+  return { kind: 'stream', start, resumed: [resumed], horizons: [0n], doubted: [false] }
 }
 
 /** A peer played by hand: what comes from it may be late, out of order, twice, or hostile. */
@@ -66,11 +72,7 @@ export class HandPeer {
 
   /** The whole handshake, as a peer that has nothing. */
   async shakeHands(): Promise<void> {
-    await this.say(
-      hello,
-      { kind: 'resume', positions: [undefined] },
-      { kind: 'stream', start: 0, resumed: [true] },
-    )
+    await this.say(hello, { kind: 'resume', positions: [undefined] }, streamFrom(0, true))
   }
 
   /** What it heard of one kind. */

@@ -7,11 +7,14 @@ const entry = { path: 'a', created: 5n, updated: 2n ** 62n, origin: 'x', data: '
 
 test('items come out as they went in', () => {
   const hashed = [
-    { hash: '00000000000000ff', entry },
-    { hash: 'ffffffffffffffff', entry: { ...entry, data: null } },
+    { hash: '00000000000000ff', entry, seq: 1 },
+    { hash: '0000000000000fff', entry: { ...entry, data: null }, seq: 3 },
+    { hash: 'ffffffffffffffff', entry: { ...entry, data: null }, seq: 9 },
   ]
-  const items = unpackItems(packItems(hashed, hash))
-  expect([...items]).toEqual(hashed.map((h) => [h.hash, itemOf(h.entry, hash)]))
+  const isSettled = ({ seq }: { seq: number }): boolean => seq < 5
+  const items = unpackItems(packItems(hashed, hash, isSettled))
+  expect([...items]).toEqual(hashed.map((h) => [h.hash, itemOf(h, hash, isSettled)]))
+  expect([...items.values()].map(({ settled }) => settled)).toEqual([false, true, false])
 })
 
 test('bytes that are no whole items are refused', () => {
@@ -20,14 +23,20 @@ test('bytes that are no whole items are refused', () => {
   )
 })
 
-const item = { stamp: 5n, print: 1 }
+const item = { stamp: 5n, print: 2, settled: false }
 
 test.each([
   ['what the peer lacks', undefined, { mine: true, theirs: false }],
-  ['what the peer has older', { stamp: 4n, print: 2 }, { mine: true, theirs: false }],
-  ['what the peer has newer', { stamp: 6n, print: 2 }, { mine: false, theirs: true }],
-  ['what both have alike', { stamp: 5n, print: 1 }, { mine: false, theirs: false }],
-  ['a tie with other contents', { stamp: 5n, print: 2 }, { mine: true, theirs: true }],
+  ['what the peer has older', { ...item, stamp: 4n }, { mine: true, theirs: false }],
+  ['what the peer has newer', { ...item, stamp: 6n }, { mine: false, theirs: true }],
+  ['what both have alike', { ...item }, { mine: false, theirs: false }],
+  ['a tie with other contents', { ...item, print: 4 }, { mine: true, theirs: true }],
 ])('%s', (_, theirs, expected) => {
   expect(newer(item, theirs)).toEqual(expected)
+})
+
+test('a tombstone that the peer acknowledged and lacks was collected there: it is not sent again', () => {
+  expect(newer({ ...item, settled: true }, undefined)).toEqual({ mine: false, theirs: false })
+  const older = { ...item, stamp: 4n }
+  expect(newer({ ...item, settled: true }, older)).toEqual({ mine: true, theirs: false })
 })

@@ -1,10 +1,11 @@
 import { expect, test } from 'vitest'
 import { MemoryEngine } from '../../src/store/memory.ts'
 import type { Message } from '../../src/sync/messages.ts'
-import { HandPeer, hello } from './hand.ts'
+import { HandPeer, hello, streamFrom } from './hand.ts'
 import { Loop, type LoopNode, loopNode, put, rootOf } from './loop.ts'
 
 const user = { path: 'users/1', created: 5n, updated: 0n, origin: 'peer', data: '{"n":1}' }
+const ack: Message = { kind: 'ack', upTo: 1, seq: 0, aside: [] }
 const none = new Uint8Array(0)
 
 async function meet(
@@ -25,13 +26,13 @@ test('the handshake agrees on the intersection of keys, and changes flow both wa
   expect(peer.all('changes').flatMap(({ entries }) => entries.map(({ path }) => path))).toEqual([
     'users/2',
   ])
-  expect(peer.all('ack')).toEqual([{ kind: 'ack', upTo: 9 }])
+  expect(peer.all('ack')).toMatchObject([{ kind: 'ack', upTo: 9, aside: [] }])
   expect((await node.store.read('users/1'))?.data).toBe('{"n":1}')
   expect(node.store.checkpoint('peer', 'users/*')).toEqual({ epoch: 'epoch', run: 'run', seq: 9 })
 })
 
 test.each<[string, string, Message[]]>([
-  ['a first message that is not hello', 'SKERRY_LINK_PROTOCOL', [{ kind: 'ack', upTo: 1 }]],
+  ['a first message that is not hello', 'SKERRY_LINK_PROTOCOL', [ack]],
   ['a protocol too new', 'SKERRY_LINK_VERSION', [{ ...hello, oldest: 7, newest: 9 }]],
   ['a protocol too old', 'SKERRY_LINK_VERSION', [{ ...hello, oldest: 0, newest: 0 }]],
   ['the id of the node itself', 'SKERRY_NODE_SELF', [{ ...hello, nodeId: 'node' }]],
@@ -72,11 +73,11 @@ test.each<[string, Message]>([
   ['a key that is not shared', { kind: 'items', id: 1, key: 5, from: '0', to: 'g', items: none }],
   [
     'a node that the digest does not have',
-    { kind: 'compare', id: 1, key: 0, level: 9, parents: [], sums: none },
+    { kind: 'compare', id: 1, key: 0, level: 9, live: false, parents: [], sums: none },
   ],
   [
     'digests that do not fit the nodes',
-    { kind: 'compare', id: 1, key: 0, level: 1, parents: [0], sums: none },
+    { kind: 'compare', id: 1, key: 0, level: 1, live: false, parents: [0], sums: none },
   ],
 ])('an open link ends, and nothing is taken: %s', async (_, message) => {
   const { node, peer } = await meet()
@@ -275,7 +276,7 @@ test('a peer back under an epoch of which nothing is known here is repaired: it 
   const wiped = new HandPeer(loop, node)
   await wiped.say({ ...hello, epoch: 'new', run: 'new' })
   await wiped.say({ kind: 'resume', positions: [undefined] })
-  await wiped.say({ kind: 'stream', start: 0, resumed: [true] })
+  await wiped.say(streamFrom(0, true))
   await wiped.say({ kind: 'changes', since: 0, upTo: 1, entries: [{ ...user, path: 'users/2' }] })
   await wiped.hangUp()
   const restored = new HandPeer(loop, node)

@@ -8,6 +8,7 @@ import {
   merge,
   nextCommit,
   put,
+  said,
   scenes,
   seen,
   set,
@@ -238,7 +239,7 @@ function restamping(test: Test): void {
     await set(before, 'x/1', '1')
     await set(before, 'x/2', '2')
     await set(before, 'x/1', null)
-    await before.saveAcknowledgements([{ peer: 'p', key: 'known/*', seq: 99 }])
+    await before.saveAcknowledgements([said('p', 'known/*', 99)])
     await scene.close(before)
     scene.env.stepClock(-HOUR_MS)
     const store = await scene.store({ place })

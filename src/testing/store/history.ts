@@ -1,7 +1,17 @@
 import assert from 'node:assert/strict'
 import type { Checkpoint, Store } from '../../store/store.ts'
 import { VirtualEnv } from '../env.ts'
-import { coded, dataAt, merge, put, scenes, set, type StoreSuiteOptions, version } from './scene.ts'
+import {
+  coded,
+  dataAt,
+  merge,
+  put,
+  said,
+  scenes,
+  set,
+  type StoreSuiteOptions,
+  version,
+} from './scene.ts'
 
 /** What a store knows of itself and of its peers, over restarts, copies and rewinds. */
 export function historySuite(options: StoreSuiteOptions): void {
@@ -122,7 +132,7 @@ function positions(test: Test): void {
     const store = await scene.store({ place })
     await store3(store)
     await store.saveCheckpoints([checkpoint(store, 'p1', 'a', 5)])
-    await store.saveAcknowledgements([{ peer: 'p1', key: 'a', seq: 2 }])
+    await store.saveAcknowledgements([said('p1', 'a', 2)])
     const old = now(store)
     const [saved] = await Promise.all([
       store.saveCheckpoints([checkpoint(store, 'p2', 'a', 6)]),
@@ -152,20 +162,20 @@ function checkpoints(test: Test): void {
     const place = await scene.place()
     const store = await scene.store({ place })
     assert.equal(store.checkpoint('p1', 'a/*'), undefined)
-    assert.equal(store.acknowledged('p1', 'a/*'), 0)
+    assert.equal(store.acknowledged('p1', 'a/*'), undefined)
     await store.saveCheckpoints([
       checkpoint(store, 'p1', 'a/*', 5),
       checkpoint(store, 'p1', '**', 6),
     ])
     await store.merge([], { peer: 'p2', checkpoints: [checkpoint(store, 'p2', 'a/*', 7)] })
     await store.saveCheckpoints([checkpoint(store, 'p1', 'a/*', 8)])
-    await store.saveAcknowledgements([{ peer: 'p1', key: 'a/*', seq: 3 }])
+    await store.saveAcknowledgements([said('p1', 'a/*', 3)])
     const check = (each: Store) => {
       assert.deepEqual(each.checkpoint('p1', 'a/*'), checkpoint(store, 'p1', 'a/*', 8).position)
       assert.deepEqual(each.checkpoint('p1', '**'), checkpoint(store, 'p1', '**', 6).position)
       assert.deepEqual(each.checkpoint('p2', 'a/*'), checkpoint(store, 'p2', 'a/*', 7).position)
-      assert.equal(each.acknowledged('p1', 'a/*'), 3)
-      assert.equal(each.acknowledged('p1', '**'), 0)
+      assert.deepEqual(each.acknowledged('p1', 'a/*'), said('p1', 'a/*', 3))
+      assert.equal(each.acknowledged('p1', '**'), undefined)
     }
     check(store)
     await scene.close(store)
@@ -207,7 +217,7 @@ function closing(test: Test): void {
       () => store.digest('**'),
       () => store.hashed('**', '0', 'g', 10),
       () => store.saveCheckpoints([checkpoint(store, 'p', 'a', 1)]),
-      () => store.saveAcknowledgements([{ peer: 'p', key: 'a', seq: 1 }]),
+      () => store.saveAcknowledgements([said('p', 'a', 1)]),
       () => store.renewEpoch(),
       () => store.aside(10),
       () => store.overruled(10),

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import type { Entry } from '../../core/entry.ts'
 import { NS_PER_MS } from '../../core/env.ts'
-import type { Commit, Listing, Store, Write, Written } from '../../store/store.ts'
+import type { Acknowledgement, Commit, Listing, Store, Write, Written } from '../../store/store.ts'
 import { VirtualEnv } from '../env.ts'
 
 /** How a suite opens a store. */
@@ -102,8 +102,14 @@ export function version(path: string, ms: number, data: string | null, origin = 
   return { path, created: stamp, updated: 0n, origin, data }
 }
 
-export function merge(store: Store, ...entries: Entry[]): Promise<number> {
-  return store.merge(entries, { peer: 'peer' })
+/** Merges versions from a peer; resolves to how many changed anything. */
+export async function merge(store: Store, ...entries: Entry[]): Promise<number> {
+  return (await store.merge(entries, { peer: 'peer' })).changed
+}
+
+/** What a peer says of this store's feed, in one epoch of its own. */
+export function said(peer: string, key: string, seq: number, epoch = 'e'): Acknowledgement {
+  return { peer, key, epoch, seq, ever: seq }
 }
 
 /** What readers see, by path. */

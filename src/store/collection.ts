@@ -1,0 +1,94 @@
+import { readStamp, unpack } from '../core/codec.ts'
+import { matches } from '../core/path.ts'
+import type { Engine } from './engine.ts'
+import type { Group } from './group.ts'
+import { type Horizons, horizonOp } from './horizons.ts'
+import { prefixRange, seqAndPath } from './layout.ts'
+import type { Ledger } from './ledger.ts'
+import type { CollectionRule, Horizon } from './store.ts'
+
+/** The most tombstones that one step collects. */
+const BATCH = 1000
+
+/** A tombstone in the index of tombstones. */
+interface Due {
+  readonly path: string
+  readonly seq: number
+  readonly stamp: bigint
+}
+
+/** What a collection needs of its store. */
+export interface CollectionParts {
+  readonly engine: Engine
+  readonly ledger: Ledger
+  readonly horizons: Horizons
+  submit<T>(run: (group: Group) => T): Promise<T>
+}
+
+/**
+ * Removes tombstones that nobody needs any more. In the same atomic step the horizons rise, which are all
+ * that is left of them: whoever has less of the feed than that may have missed a delete.
+ *
+ * After: causal stability, as reconcile-rs has it (drop a tombstone once every member acknowledged it).
+ */
+export class Collection {
+  readonly #parts: CollectionParts
+
+  constructor(parts: CollectionParts) {
+    this.#parts = parts
+  }
+
+  /** Collects a batch; resolves to how many went. */
+  async run(rule: CollectionRule): Promise<number> {
+    const due = await this.#due(rule)
+    if (due.length === 0) return 0
+    return this.#parts.submit((group) => this.#collect(group, due, rule))
+  }
+
+  async #due(rule: CollectionRule): Promise<Due[]> {
+    const due: Due[] = []
+    for await (const chunk of this.#parts.engine.scan(prefixRange('t'))) {
+      for (const [key, value] of chunk) {
+        const { seq, path } = seqAndPath(key)
+        const stamp = readStamp(unpack(value), 'stamp')
+        if (stamp > rule.expired && !this.#isAcknowledged(path, seq, rule)) continue
+        due.push({ path, seq, stamp })
+        if (due.length === BATCH) return due
+      }
+    }
+    return due
+  }
+
+  /** True if all that the rule waits for, and that share the path, have acknowledged the change. */
+  #isAcknowledged(path: string, seq: number, { waitFor }: CollectionRule): boolean {
+    return waitFor.every(({ peer, epoch, keys }) => {
+      const sharing = keys.filter((key) => matches(key, path))
+      return sharing.every((key) => {
+        const said = this.#parts.ledger.acknowledged(peer, key)
+        return said?.epoch === epoch && said.seq >= seq
+      })
+    })
+  }
+
+  #collect(group: Group, due: readonly Due[], { keys, linked }: CollectionRule): number {
+    const gone = due.filter(({ path, seq }) => group.collect(path, seq))
+    const raised = new Map<string, Horizon>()
+    for (const { path, seq, stamp } of gone) {
+      for (const key of keys) {
+        if (!matches(key, path)) continue
+        const before = raised.get(key) ?? { key, stamp: 0n, seq: 0 }
+        const noted = linked && stamp > before.stamp ? stamp : before.stamp
+        raised.set(key, { key, stamp: noted, seq: Math.max(seq, before.seq) })
+      }
+    }
+    raiseHorizons(group, this.#parts.horizons, [...raised.values()])
+    return gone.length
+  }
+}
+
+/** Raises horizons in the atomic step of the group. */
+export function raiseHorizons(group: Group, horizons: Horizons, to: readonly Horizon[]): void {
+  const raised = to.flatMap(({ key, stamp, seq }) => horizons.raised(key, stamp, seq) ?? [])
+  for (const horizon of raised) group.keep(horizonOp(horizon))
+  group.afterwards(() => horizons.set(raised))
+}

@@ -1,0 +1,58 @@
+import { pack, readCount, readStamp, readTuple, unpack } from '../core/codec.ts'
+import { matches } from '../core/path.ts'
+import type { Engine, EngineOp } from './engine.ts'
+import { horizonKey, prefixRange } from './layout.ts'
+import type { Horizon } from './store.ts'
+
+/** What is left of collected tombstones, by key path, in memory. */
+export class Horizons {
+  readonly #horizons = new Map<string, Horizon>()
+
+  static async load(engine: Engine): Promise<Horizons> {
+    const horizons = new Horizons()
+    for await (const chunk of engine.scan(prefixRange('z'))) {
+      for (const [key, value] of chunk) horizons.set([unpackHorizon(key.slice(1), value)])
+    }
+    return horizons
+  }
+
+  list(): readonly Horizon[] {
+    return [...this.#horizons.values()]
+  }
+
+  /** What at the path is stamped above was never collected; 0 if nothing was. */
+  at(path: string): bigint {
+    let highest = 0n
+    for (const { key, stamp } of this.#horizons.values()) {
+      if (stamp > highest && matches(key, path)) highest = stamp
+    }
+    return highest
+  }
+
+  /** The horizon of a key raised to a stamp and sequence number; undefined if it is there already. */
+  raised(key: string, stamp: bigint, seq: number): Horizon | undefined {
+    const known = this.#horizons.get(key) ?? { key, stamp: 0n, seq: 0 }
+    const raised = {
+      key,
+      stamp: stamp > known.stamp ? stamp : known.stamp,
+      seq: Math.max(seq, known.seq),
+    }
+    return raised.stamp === known.stamp && raised.seq === known.seq ? undefined : raised
+  }
+
+  /** Takes horizons over, once the ops for them are durable. */
+  set(horizons: readonly Horizon[]): void {
+    for (const { key, stamp, seq } of horizons) {
+      this.#horizons.set(key, this.raised(key, stamp, seq) ?? this.#horizons.get(key)!)
+    }
+  }
+}
+
+export function horizonOp({ key, stamp, seq }: Horizon): EngineOp {
+  return { key: horizonKey(key), value: pack([stamp, seq]) }
+}
+
+function unpackHorizon(key: string, value: Uint8Array): Horizon {
+  const [stamp, seq] = readTuple(unpack(value), 'horizon')
+  return { key, stamp: readStamp(stamp, 'stamp'), seq: readCount(seq, 'sequence') }
+}

@@ -1,0 +1,69 @@
+import { intersect } from '../core/path.ts'
+import type { Horizon, Position, Store } from '../store/store.ts'
+import type { Hello } from './messages.ts'
+
+/** The highest stamp collected under paths that the key covers too. */
+export function horizonOf(horizons: readonly Horizon[], key: string): bigint {
+  let highest = 0n
+  for (const { key: other, stamp } of horizons) {
+    if (stamp > highest && intersect(other, key) !== undefined) highest = stamp
+  }
+  return highest
+}
+
+/** The highest sequence number collected under paths that the key covers too. */
+function collectedTo(horizons: readonly Horizon[], key: string): number {
+  const sharing = horizons.filter((each) => intersect(each.key, key) !== undefined)
+  return Math.max(0, ...sharing.map(({ seq }) => seq))
+}
+
+/** Why a peer may lack deletes that this store has forgotten. */
+export type Doubt = 'unknown' | 'fenced' | 'rewound'
+
+/**
+ * Whether what the peer offers under the key may undo deletes, and why: nothing is known of its epoch; or it
+ * has less of this store's feed than was collected; or less than it once acknowledged.
+ * @param named how far the peer says that it has merged this store's feed
+ */
+export function doubtOf(
+  store: Store,
+  peer: Hello,
+  key: string,
+  named: Position | undefined,
+): Doubt | undefined {
+  const said = store.acknowledged(peer.nodeId, key)
+  const isItsEpoch = (epoch: string | undefined): boolean =>
+    epoch !== undefined && (epoch === peer.epoch || peer.formerly.includes(epoch))
+  const heard = isItsEpoch(said?.epoch) ? said!.seq : undefined
+  if (heard === undefined && !isItsEpoch(store.checkpoint(peer.nodeId, key)?.epoch)) {
+    return 'unknown'
+  }
+  if (named !== undefined && heard !== undefined && named.seq < heard) return 'rewound'
+  const has = named?.seq ?? heard ?? 0
+  return has < collectedTo(store.horizons(), key) ? 'fenced' : undefined
+}
+
+/** Keys under which a peer is doubted, each until the peer itself holds what it takes in against the horizons. */
+export class Doubts {
+  readonly #doubts = new Map<string, { readonly doubt: Doubt; until: number }>()
+
+  begin(key: string, doubt: Doubt): void {
+    this.#doubts.set(key, { doubt, until: Infinity })
+  }
+
+  of(key: string): Doubt | undefined {
+    return this.#doubts.get(key)?.doubt
+  }
+
+  /** What the peer merged after its change of number `seq` needs no more doubt. */
+  end(key: string, seq: number): void {
+    const doubt = this.#doubts.get(key)
+    if (doubt !== undefined) doubt.until = seq
+  }
+
+  /** The keys under which a stretch of the peer's feed that begins at `since` is doubted. */
+  at(since: number): string[] {
+    for (const [key, { until }] of this.#doubts) if (since >= until) this.#doubts.delete(key)
+    return [...this.#doubts.keys()]
+  }
+}
