@@ -36,6 +36,10 @@ async function expectWithheld(script: Script, node: Node, count: number): Promis
 
 /** The scenarios, over stores that `plan` opens. */
 export function deletionScenarios(plan: Partial<ClusterPlan> = {}): readonly Scenario[] {
+  return [...waitingScenarios(plan), ...endingScenarios(plan)]
+}
+
+function waitingScenarios(plan: Partial<ClusterPlan>): readonly Scenario[] {
   return [
     {
       name: 'collection',
@@ -75,6 +79,11 @@ export function deletionScenarios(plan: Partial<ClusterPlan> = {}): readonly Sce
         await script.finish()
       },
     },
+  ]
+}
+
+function endingScenarios(plan: Partial<ClusterPlan>): readonly Scenario[] {
+  return [
     {
       name: 'expiry',
       summary: 'a tombstone waits no longer than its time to live; who comes later undoes nothing',

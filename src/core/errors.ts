@@ -134,6 +134,26 @@ const table = {
     message: () =>
       "this node's disk was rewound or its clock put right, so it starts a new epoch; it will link again and repair",
   },
+  PEER_UNKNOWN: {
+    status: 404,
+    message: (nodeId: string) =>
+      `no node '${excerpt(nodeId)}' was ever linked here; /_skerry/status lists those that were`,
+  },
+  PEER_LINKED: {
+    status: 409,
+    message: (nodeId: string) =>
+      `'${excerpt(nodeId)}' is linked at this moment; stop it, then forget it`,
+  },
+  PEERS_TOO_MANY: {
+    status: 503,
+    message: (most: number) =>
+      `${most} nodes are known already; forget those that won't come back, with 'skerry forget'`,
+  },
+  COMMITS_TOO_MANY: {
+    status: 503,
+    message: (most: number) =>
+      `${most} writes wait for other nodes already; try again, or without a commit level`,
+  },
   NOT_FOUND: {
     status: 404,
     message: (path: string) => `nothing is stored at '${excerpt(path)}'`,

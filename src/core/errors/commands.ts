@@ -2,26 +2,6 @@ import { excerpt } from './excerpt.ts'
 
 /** Errors of commands, and of what goes in and out of a node by file. See `../errors.ts`. */
 export const commandErrors = {
-  PEER_UNKNOWN: {
-    status: 404,
-    message: (nodeId: string) =>
-      `no node '${excerpt(nodeId)}' was ever linked here; /_skerry/status lists those that were`,
-  },
-  PEER_LINKED: {
-    status: 409,
-    message: (nodeId: string) =>
-      `'${excerpt(nodeId)}' is linked at this moment; stop it, then forget it`,
-  },
-  PEERS_TOO_MANY: {
-    status: 503,
-    message: (most: number) =>
-      `${most} nodes are known already; forget those that won't come back, with 'skerry forget'`,
-  },
-  COMMITS_TOO_MANY: {
-    status: 503,
-    message: (most: number) =>
-      `${most} writes wait for other nodes already; try again, or without a commit level`,
-  },
   NODE_UNREACHABLE: {
     status: 503,
     message: (url: string, why: string) =>
