@@ -61,6 +61,21 @@ const table = {
     status: 413,
     message: (limit: number) => `a batch takes at most ${limit} writes; send several`,
   },
+  FILTER_REFUSED: {
+    status: 400,
+    message: (hook: string, path: string, why: string) =>
+      `the ${hook} filter refused '${excerpt(path)}': ${excerpt(why)}`,
+  },
+  SCHEMA_VIOLATED: {
+    status: 400,
+    message: (path: string, why: string) =>
+      `what is to be written to '${excerpt(path)}' does not fit its schema: ${excerpt(why)}`,
+  },
+  ROUTE_CLOSED: {
+    status: 403,
+    message: (pattern: string, verb: string) =>
+      `this node serves what its filters open only, and none opens '${excerpt(pattern)}' to ${verb}`,
+  },
   CODEC_INVALID: {
     status: 400,
     message: (why: string) => `the bytes can't be decoded: ${why}`,

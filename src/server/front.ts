@@ -23,8 +23,7 @@ export function frontRoute(
     void reply.header('vary', 'accept')
     if (!asksForJson(headers.accept)) return reply.type('text/html; charset=utf-8').send(PAGE)
     assertMay(await authenticator.principalOf(headers), 'read', EVERYTHING)
-    const { entries } = await source.store.list(EVERYTHING)
-    return { keys: entries.map(({ path }) => path).sort() }
+    return { keys: await source.state.keys() }
   })
 }
 

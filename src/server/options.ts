@@ -6,6 +6,7 @@ import type { ServerClusterOptions } from './cluster/options.ts'
 import type { ServerEventsOptions } from './events/options.ts'
 import { isLoopback } from './host.ts'
 import { isKeyFile, JWT_ALGORITHMS, type JwtOptions } from './jwt.ts'
+import type { Filters } from '../state/filters.ts'
 import type { Logger } from './log.ts'
 import {
   checkClient,
@@ -80,6 +81,10 @@ export interface ServerOptions extends PivotOptions {
   readonly cluster?: ServerClusterOptions
   /** Has this node keep events, with the other nodes of its cluster. Default: it keeps none. */
   readonly events?: ServerEventsOptions
+  /** Filters and hooks by path or glob; see `Filter`. Default none. */
+  readonly filters?: Filters
+  /** Serves only what a filter opens; everything else is closed. Default false. */
+  readonly static?: boolean
   /** Where to log; pino fits. Default nowhere. */
   readonly logger?: Logger
 }
@@ -164,6 +169,9 @@ const checks: Record<keyof ServerOptions, Check> = {
   allowedOrigins: (name, value) => checkTexts(name, value, (text) => checkOrigin(name, text)),
   cluster: checkObject,
   events: checkObject,
+  filters: (name, value) =>
+    check(name, value, typeof value === 'object' && value !== null, 'use filters by path or glob'),
+  static: checkFlag,
   logger: (name, value) =>
     check(name, value, typeof value === 'object' && value !== null, 'use a logger such as pino'),
 }
@@ -207,6 +215,8 @@ export function resolveOptions(options: ServerOptions): ResolvedOptions {
     maxSocketsPerClient: options.maxSocketsPerClient ?? 10_000,
     insecure,
     allowedOrigins: Object.freeze([...(options.allowedOrigins ?? [])]),
+    filters: Object.freeze({ ...options.filters }),
+    static: options.static ?? false,
     logger: options.logger,
     cluster: options.cluster,
     events: options.events,

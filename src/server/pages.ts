@@ -1,7 +1,6 @@
-import { assertPattern, EVERYTHING, isGlob, matches } from '../core/path.ts'
+import { EVERYTHING, isGlob } from '../core/path.ts'
 import { skerryError } from '../core/errors.ts'
 import type { State } from '../state/state.ts'
-import type { Store } from '../store/store.ts'
 import { assertMay, type Principal } from './access.ts'
 import type { NodeStatus } from './health.ts'
 
@@ -15,7 +14,6 @@ const MAX_PATTERNS = 1000
 
 /** What the pages of `GET /?api=` tell of. */
 export interface PagesSource {
-  readonly store: Store
   readonly state: State
   status(): NodeStatus
 }
@@ -30,6 +28,10 @@ const pages: Readonly<Record<string, Page>> = {
     const { id, url, ready, epoch, run, seq, durable, uptimeMs, sockets, watched } = source.status()
     return { id, url, ready, epoch, run, seq, durable, uptimeMs, sockets, watched }
   },
+  filters: ({ state }, _query, principal) => {
+    assertMay(principal, 'admin', EVERYTHING)
+    return state.filters()
+  },
   state: ({ state }, _query, principal) => {
     assertMay(principal, 'admin', EVERYTHING)
     return state.subscriptions(MAX_PATTERNS)
@@ -41,33 +43,32 @@ const pages: Readonly<Record<string, Page>> = {
 }
 
 /**
- * The page that `api` names.
- * @throws SKERRY_REQUEST_INVALID if there is no such page, SKERRY_FORBIDDEN, SKERRY_RANGE_INVALID
+ * The page that `api` names; none of a static node, unless a filter opens `**` to reading.
+ * @throws SKERRY_REQUEST_INVALID if there is no such page, SKERRY_FORBIDDEN, SKERRY_RANGE_INVALID,
+ * SKERRY_ROUTE_CLOSED
  */
 export function apiPage(
   source: PagesSource,
   query: URLSearchParams,
   principal: Principal,
 ): unknown {
+  source.state.assertOpen(EVERYTHING, 'read')
   const name = query.get('api') ?? ''
   if (Object.hasOwn(pages, name)) return pages[name]!(source, query, principal)
   throw skerryError('REQUEST_INVALID', `'api' is one of ${Object.keys(pages).join(', ')}`)
 }
 
 /** The paths that the principal may read, in order, a page of them. */
-async function keysPage({ store }: PagesSource, query: URLSearchParams, principal: Principal) {
+async function keysPage({ state }: PagesSource, query: URLSearchParams, principal: Principal) {
   const page = numberOf(query, 'page', 1)
   const limit = Math.min(numberOf(query, 'limit', DEFAULT_PAGE_KEYS), MAX_PAGE_KEYS)
   const filter = query.get('filter') ?? ''
   const glob = isGlob(filter) ? filter : EVERYTHING
-  if (glob !== EVERYTHING) assertPattern(glob)
-  const keys: string[] = []
-  await store.visit(glob, ({ path }) => {
-    const wanted = glob === EVERYTHING ? path.includes(filter) : matches(glob, path)
-    if (wanted && principal.may('read', path)) keys.push(path)
-  })
+  const shown = await state.keys(glob)
+  const keys = shown.filter(
+    (path) => (glob !== EVERYTHING || path.includes(filter)) && principal.may('read', path),
+  )
   if (principal.anonymous && keys.length === 0) assertMay(principal, 'read', glob)
-  keys.sort()
   const first = (page - 1) * limit
   return { keys: keys.slice(first, first + limit), total: keys.length, page, limit, filter }
 }

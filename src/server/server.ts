@@ -85,10 +85,10 @@ export class Server {
     const { perimeter, side, clusterNode } = parts
     this.store = store
     this.#clusterNode = clusterNode
-    this.state = new State({ store, env, maxDataCharacters: options.bodyLimitBytes })
+    this.#logger = options.logger ?? silent
+    this.state = stateOn(store, env, options)
     this.#options = options
     this.#env = env
-    this.#logger = options.logger ?? silent
     this.#perimeter = perimeter
     this.#side = side
     this.#startedMs = env.monotonicMs()
@@ -267,6 +267,7 @@ export class Server {
       {
         link: (socket) => this.#sync.accept(new SocketChannel(socket)),
         tellTime: (socket) => clients.tellTime(socket),
+        assertOpen: (pattern) => this.state.assertOpen(pattern, 'read'),
         subscribe: (socket, stream, asked) =>
           (asked.pattern === STATUS_PATH ? board : clients).subscribe(socket, stream, asked),
         converse: (...given) => live.add(...given),
@@ -306,8 +307,8 @@ export class Server {
     this.#perimeter.guard(app)
     allowCompression(app)
     this.#metrics.serve(app)
-    const { store, state } = this
-    const source = { store, state, status: () => this.status() }
+    const { state } = this
+    const source = { state, status: () => this.status() }
     frontRoute(app, source, this.#perimeter.authenticator)
     healthRoutes(app, () => this.status())
     this.#clusterNode?.routes(app)
@@ -347,6 +348,19 @@ export async function createServer(
     await store?.close()
     throw error
   }
+}
+
+function stateOn(store: Store, env: Env, options: ResolvedOptions): State {
+  const { bodyLimitBytes, filters, logger = silent } = options
+  return new State({
+    store,
+    env,
+    maxDataCharacters: bodyLimitBytes,
+    filters,
+    static: options.static,
+    hookFailed: ({ hook, path, error }) =>
+      logger.warn({ err: error, hook, path }, 'a filter refused or failed'),
+  })
 }
 
 async function openStore(options: ResolvedOptions, env: Env): Promise<Store> {

@@ -21,6 +21,8 @@ const CLOSED_FOR_STOP = 1001
 
 /** Who takes over the sockets. */
 export interface UpgradeTargets {
+  /** Refuses a path or glob that nobody may watch. */
+  assertOpen(pattern: string): void
   /** A client watches a path or glob. */
   subscribe(socket: WebSocket, stream: Duplex, request: SubscriptionRequest): void
   /** A client asks for the time. */
@@ -131,6 +133,7 @@ export class Upgrades {
       assertPattern(pattern)
       if (isReserved(pattern) && pattern !== STATUS_PATH)
         throw skerryError('PATH_RESERVED', pattern)
+      this.#targets.assertOpen(pattern)
       const version = targetQuery(upgrade.request.url!).get('v') ?? undefined
       this.#accept(this.#clients, upgrade, (socket) =>
         this.#targets.subscribe(socket, upgrade.stream, { pattern, version, principal }),

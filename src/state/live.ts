@@ -2,6 +2,9 @@ import type { Entry } from '../core/entry.ts'
 import type { CancelTimer, Env } from '../core/env.ts'
 import { isGlob, matches } from '../core/path.ts'
 import type { Commit, Store } from '../store/store.ts'
+import { type Contents, EntryContents, ListContents } from './contents.ts'
+import { FilteredContents } from './filtered.ts'
+import type { Rules } from './rules.ts'
 import { type Subscriber, Subscription } from './subscription.ts'
 import { View } from './view.ts'
 
@@ -21,6 +24,7 @@ export interface PatternSubscribers {
 export class Live {
   readonly #store: Store
   readonly #env: Env
+  readonly #rules: Rules
   readonly #byPath = new Map<string, View>()
   readonly #byGlob = new Map<string, View>()
   readonly #lingering = new Map<View, CancelTimer>()
@@ -29,8 +33,9 @@ export class Live {
   #lastVersion = 0n
   #collapses = 0
 
-  constructor(store: Store, env: Env) {
+  constructor(store: Store, env: Env, rules: Rules) {
     this.#store = store
+    this.#rules = rules
     this.#env = env
     // Versions of another run or node are never mistaken for this one's.
     this.#versionSuffix = env.hash(store.run).slice(0, 8)
@@ -82,16 +87,25 @@ export class Live {
   #open(pattern: string): View {
     const view = new View(pattern, {
       nextVersion: () => this.#nextVersion(),
+      contents: (...shown) => this.#contents(...shown),
       abandoned: (abandoned) => this.#linger(abandoned),
       collapsed: () => this.#collapses++,
     })
     this.#views(pattern).set(pattern, view)
     // The view follows the feed from this very turn on, and the listing shows this turn or a later one.
-    this.#store
-      .list(pattern)
+    this.#rules
+      .beforeRead(pattern)
+      .then(() => this.#store.list(pattern))
       .then((listing) => view.fill(listing))
       .catch(() => this.#fail(view))
     return view
+  }
+
+  #contents(pattern: string, entries: readonly Entry[]): Contents {
+    const make = (shown: readonly Entry[]): Contents =>
+      isGlob(pattern) ? new ListContents(shown) : new EntryContents(shown[0])
+    const reader = this.#rules.reader(pattern)
+    return reader === undefined ? make(entries) : new FilteredContents(reader, entries, make)
   }
 
   #linger(view: View): void {

@@ -1,13 +1,18 @@
 import type { Entry } from '../core/entry.ts'
 import type { Env } from '../core/env.ts'
 import { skerryError } from '../core/errors.ts'
-import { assertPattern, isGlob } from '../core/path.ts'
+import { assertPattern, EVERYTHING, isGlob } from '../core/path.ts'
 import type { Store, Write } from '../store/store.ts'
 import { itemWrites, MAX_BATCH_WRITES, ofItem } from './batch.ts'
+import type { Filters } from './filters.ts'
+import type { HookFailure } from './hooks.ts'
 import { Live, type PatternSubscribers } from './live.ts'
 import { type ClientWrite, deliver, type DeliveryResult } from './delivery.ts'
 import { assertRange, type Range, Selection } from './range.ts'
+import { storedEntry } from './reader.ts'
+import { type FilterDescription, Rules, type StateVerb } from './rules.ts'
 import type { Subscriber, Subscription } from './subscription.ts'
+import { newestFirst } from './timeline.ts'
 import { type Condition, Versions } from './version.ts'
 import {
   type PatchForm,
@@ -26,6 +31,12 @@ export interface StateOptions {
   readonly env: Env
   /** The most characters that the data of one entry may have. Default 10,485,760. */
   readonly maxDataCharacters?: number
+  /** Filters and hooks by path or glob. Default none. */
+  readonly filters?: Filters
+  /** True serves only what a filter opens. Default false. */
+  readonly static?: boolean
+  /** Is told of each hook that threw. */
+  readonly hookFailed?: (failure: HookFailure) => void
 }
 
 /** How to patch. */
@@ -51,12 +62,25 @@ export class State {
   readonly #live: Live
   readonly #versions: Versions
   readonly #planner: Planner
+  readonly #rules: Rules
+  #unfollow: () => void = () => undefined
 
-  constructor({ store, env, maxDataCharacters = DEFAULT_MAX_DATA_CHARACTERS }: StateOptions) {
+  /** @throws SKERRY_OPTION_INVALID, SKERRY_OPTION_UNKNOWN, SKERRY_PATH_INVALID, SKERRY_PATH_RESERVED for bad filters */
+  constructor(options: StateOptions) {
+    const { store, env, maxDataCharacters = DEFAULT_MAX_DATA_CHARACTERS } = options
+    const report = options.hookFailed ?? (() => undefined)
     this.#store = store
+    this.#rules = new Rules(options.filters ?? {}, options.static ?? false, report)
     this.#versions = new Versions(env.hash)
-    this.#planner = new Planner({ store, env, versions: this.#versions, maxDataCharacters })
-    this.#live = new Live(store, env)
+    this.#planner = new Planner({
+      store,
+      env,
+      versions: this.#versions,
+      rules: this.#rules,
+      maxDataCharacters,
+    })
+    this.#live = new Live(store, env, this.#rules)
+    if (this.#rules.followsChanges) this.#follow(store)
   }
 
   /** How many paths and globs are watched. */
@@ -86,38 +110,79 @@ export class State {
     return count
   }
 
+  /** The filters, most specific first, and what they are made of. */
+  filters(): FilterDescription[] {
+    return this.#rules.describe()
+  }
+
+  /**
+   * True if somebody from outside may try this: always, unless the node is static, and then if a filter opens it.
+   * For a glob, one filter must cover all of it. Every method here asks by itself.
+   */
+  isOpen(pattern: string, verb: StateVerb): boolean {
+    return this.#rules.isOpen(pattern, verb)
+  }
+
+  /**
+   * Refuses what {@link State.isOpen} denies.
+   * @throws SKERRY_ROUTE_CLOSED
+   */
+  assertOpen(pattern: string, verb: StateVerb): void {
+    this.#rules.assertOpen(pattern, verb)
+  }
+
+  /**
+   * The paths of the entries that readers see, in order. A static node tells them only if a filter opens the glob.
+   * @param glob or `**` for everything, the default
+   * @throws SKERRY_PATH_INVALID, SKERRY_ROUTE_CLOSED, SKERRY_FILTER_REFUSED
+   */
+  async keys(glob: string = EVERYTHING): Promise<string[]> {
+    if (glob !== EVERYTHING) assertPattern(glob)
+    this.#rules.assertOpen(glob, 'read')
+    const paths: string[] = []
+    await this.#visit(glob, ({ path }) => paths.push(path))
+    return paths.sort()
+  }
+
   /** The version of an entry: the same digits on every node that holds the same. */
   versionOf(entry: Entry): string {
-    return this.#versions.of(entry)
+    return this.#versions.of(storedEntry(entry))
   }
 
   /** True if the entry is there, in one of the versions; `*` stands for any. */
   isVersion(entry: Entry, versions: string | readonly string[]): boolean {
-    return this.#versions.names(versions, entry)
+    return this.#versions.names(versions, storedEntry(entry))
   }
 
   /**
    * The entry at `path`, or undefined if nothing is stored there.
    * @throws SKERRY_PATH_INVALID if it is not a path, or a glob
+   * @throws SKERRY_FILTER_REFUSED, SKERRY_ROUTE_CLOSED
    */
   async get(path: string): Promise<Entry | undefined> {
     assertPattern(path)
     if (isGlob(path)) throw skerryError('PATH_INVALID', path, 'a glob names many; list it instead')
-    return this.#store.read(path)
+    this.#rules.assertOpen(path, 'read')
+    if (this.#rules.delaysReads) await this.#rules.beforeRead(path)
+    const entry = await this.#store.read(path)
+    const reader = this.#rules.reader(path)
+    return entry === undefined || reader === undefined ? entry : reader.all([entry])[0]
   }
 
   /**
    * The entries that `glob` matches, newest created first, ties by path; or some of them. With a limit, no more
    * than about twice as many are held in memory at any time.
-   * @throws SKERRY_PATH_INVALID, SKERRY_RANGE_INVALID
+   * @throws SKERRY_PATH_INVALID, SKERRY_RANGE_INVALID, SKERRY_FILTER_REFUSED, SKERRY_ROUTE_CLOSED
    * @example
    * await state.list('log/*', { limit: 100, from: 1767602580000000000n })
    */
   async list(glob: string, range: Range = {}): Promise<Entry[]> {
     assertPattern(glob)
     assertRange(range)
+    this.#rules.assertOpen(glob, 'read')
+    if (this.#rules.delaysReads) await this.#rules.beforeRead(glob)
     const selection = new Selection(range)
-    await this.#store.visit(glob, (entry) => selection.add(entry))
+    await this.#visit(glob, (entry) => selection.add(entry))
     return selection.take()
   }
 
@@ -197,7 +262,9 @@ export class State {
     }
     const written = await this.#store.write(writes)
     let at = 0
-    return plans.map((plan) => plan.result(written.slice(at, (at += plan.writes.length))))
+    const results = plans.map((plan) => plan.result(written.slice(at, (at += plan.writes.length))))
+    for (const result of results) this.#afterWrite(result)
+    return results
   }
 
   /**
@@ -227,12 +294,28 @@ export class State {
    */
   watch(pattern: string, subscriber: Subscriber, version?: string): Subscription {
     assertPattern(pattern)
+    this.#rules.assertOpen(pattern, 'read')
     return this.#live.watch(pattern, subscriber, version)
   }
 
   /** Ends every subscription. Reads and writes end with the store. */
   close(): void {
+    this.#unfollow()
     this.#live.close()
+  }
+
+  /** Goes through what readers of the pattern see; only filters that compare entries need all of them at once. */
+  async #visit(pattern: string, visitor: (entry: Entry) => void): Promise<void> {
+    const reader = this.#rules.reader(pattern)
+    if (reader?.comparesEntries === true) {
+      const { entries } = await this.#store.list(pattern)
+      reader.all(entries.sort(newestFirst)).forEach(visitor)
+      return
+    }
+    await this.#store.visit(pattern, (entry) => {
+      const shown = reader === undefined ? entry : reader.one(entry)
+      if (shown !== undefined) visitor(shown)
+    })
   }
 
   async #entry(request: WriteRequest): Promise<Entry> {
@@ -242,6 +325,20 @@ export class State {
 
   async #write(request: WriteRequest): Promise<WriteResult> {
     const plan = await this.#planner.plan(request)
-    return plan.result(await this.#store.write(plan.writes))
+    const result = plan.result(await this.#store.write(plan.writes))
+    this.#afterWrite(result)
+    return result
+  }
+
+  #afterWrite(result: WriteResult): void {
+    if ('entry' in result) this.#rules.afterWrite(result.entry.path)
+  }
+
+  #follow(store: Store): void {
+    this.#unfollow = store.watch(({ changes }) => {
+      for (const change of changes) {
+        if (change.before !== change.after) this.#rules.onChange(change)
+      }
+    })
   }
 }

@@ -1,7 +1,6 @@
 import type { Entry } from '../core/entry.ts'
-import { isGlob } from '../core/path.ts'
 import type { Listing } from '../store/store.ts'
-import { type Changes, type Contents, EntryContents, ListContents } from './contents.ts'
+import type { Changes, Contents } from './contents.ts'
 import { History } from './history.ts'
 import type { EndReason, Frame, SubscribedView, Subscription } from './subscription.ts'
 
@@ -9,6 +8,8 @@ import type { EndReason, Frame, SubscribedView, Subscription } from './subscript
 export interface ViewHost {
   /** A version that no view had before, and greater than all of them. */
   nextVersion(): string
+  /** What the view shows of these entries, and of what becomes of them. */
+  contents(pattern: string, entries: readonly Entry[]): Contents
   /** The last subscriber has gone. */
   abandoned(view: View): void
   /** A subscriber was too slow for patches. */
@@ -65,9 +66,7 @@ export class View implements SubscribedView {
       else seen.set(path, early.entry)
     }
     this.#early.clear()
-    this.#contents = isGlob(this.pattern)
-      ? new ListContents([...seen.values()])
-      : new EntryContents(seen.get(this.pattern))
+    this.#contents = this.#host.contents(this.pattern, [...seen.values()])
     this.#version = this.#host.nextVersion()
     for (const subscription of this.#subscriptions) subscription.catchUp()
   }

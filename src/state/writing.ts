@@ -6,6 +6,7 @@ import { assertWritable, isGlob, MAX_PATH_LENGTH } from '../core/path.ts'
 import type { Store, Write, Written } from '../store/store.ts'
 import { applyMergePatch, mergeData } from './merge.ts'
 import { applyOperations } from './operations.ts'
+import type { Rules } from './rules.ts'
 import { type Condition, isUnconditional, type Versions } from './version.ts'
 
 /**
@@ -41,6 +42,7 @@ export interface PlannerOptions {
   readonly store: Store
   readonly env: Env
   readonly versions: Versions
+  readonly rules: Rules
   readonly maxDataCharacters: number
 }
 
@@ -49,21 +51,25 @@ export class Planner {
   readonly #store: Store
   readonly #env: Env
   readonly #versions: Versions
+  readonly #rules: Rules
   readonly #maxDataCharacters: number
   #suffix = { epoch: '', digits: '' }
 
-  constructor({ store, env, versions, maxDataCharacters }: PlannerOptions) {
+  constructor({ store, env, versions, rules, maxDataCharacters }: PlannerOptions) {
     this.#store = store
     this.#env = env
     this.#versions = versions
+    this.#rules = rules
     this.#maxDataCharacters = maxDataCharacters
   }
 
   /**
    * @throws SKERRY_PATH_INVALID, SKERRY_PATH_RESERVED, SKERRY_JSON_INVALID, SKERRY_DATA_TOO_LARGE,
-   * SKERRY_CONDITION_INVALID
+   * SKERRY_CONDITION_INVALID, SKERRY_ROUTE_CLOSED
    */
   async plan(request: WriteRequest): Promise<Plan> {
+    assertWritable(request.path)
+    this.#rules.assertOpen(request.path, request.op === 'delete' ? 'delete' : 'write')
     switch (request.op) {
       case 'set':
         return this.#set(request)
@@ -81,12 +87,11 @@ export class Planner {
     this.#assertData(data)
     return entryPlan(path, (held) => {
       this.#versions.assert(path, held, condition)
-      return data
+      return this.#admitted(path, data)
     })
   }
 
   #push({ path: glob, data }: WriteRequest & { op: 'push' }): Plan {
-    assertWritable(glob)
     if (!isGlob(glob)) throw skerryError('PATH_INVALID', glob, 'a push goes to a glob like users/*')
     this.#assertData(data)
     const base = glob.slice(0, -1)
@@ -94,8 +99,10 @@ export class Planner {
       throw skerryError('PATH_INVALID', glob, 'no index fits behind it; use a shorter glob')
     }
     const suffix = this.#indexSuffix()
-    const mint = (stamp: bigint): string => base + stamp.toString(16).padStart(16, '0') + suffix
-    return entryPlan(mint, () => data)
+    let path = glob
+    const mint = (stamp: bigint): string =>
+      (path = base + stamp.toString(16).padStart(16, '0') + suffix)
+    return entryPlan(mint, () => this.#admitted(path, data))
   }
 
   #patch({ path, data, form = 'merge', ...condition }: WriteRequest & { op: 'patch' }): Plan {
@@ -105,13 +112,11 @@ export class Planner {
       this.#versions.assert(path, held, condition)
       if (held === undefined) throw skerryError('NOT_FOUND', path)
       const patched = patches[form](held.data!, data, this.#maxDataCharacters)
-      this.#assertSize(patched)
-      return patched
+      return this.#admitted(path, patched)
     })
   }
 
   async #delete({ path, ...condition }: WriteRequest & { op: 'delete' }): Promise<Plan> {
-    assertWritable(path)
     if (isGlob(path) && !isUnconditional(condition)) {
       throw skerryError('CONDITION_INVALID', 'a glob names many; delete one by one')
     }
@@ -119,6 +124,7 @@ export class Planner {
     const add = (at: string): void => {
       const decide = (held: Entry | undefined): null => {
         this.#versions.assert(at, held, condition)
+        this.#rules.delete(at)
         return null
       }
       writes.push({ path: at, decide })
@@ -129,6 +135,13 @@ export class Planner {
       writes,
       result: (written) => ({ deleted: written.filter(({ changed }) => changed).length }),
     }
+  }
+
+  /** What the filters let through to be written. */
+  #admitted(path: string, data: string): string {
+    const admitted = this.#rules.write(path, data)
+    this.#assertSize(admitted)
+    return admitted
   }
 
   #assertData(data: string): void {
@@ -169,7 +182,6 @@ const patches: Record<PatchForm, (data: string, patch: string, max: number) => s
 
 /** Checks a path that names one entry to write to. */
 function assertSingle(path: string, whyNoGlob: string): void {
-  assertWritable(path)
   if (isGlob(path)) throw skerryError('PATH_INVALID', path, whyNoGlob)
 }
 
