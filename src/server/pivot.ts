@@ -96,8 +96,12 @@ class PivotRoutes {
     const path = rest(request, '/pivot/')
     await this.#admit(request, 'write', path)
     const body = bodyText(request.body as Buffer | undefined)
-    await this.#options.pivot.post(path, body, request.headers[ORIGINATOR_HEADER])
-    return reply.send()
+    const originator = request.headers[ORIGINATOR_HEADER]
+    const deleted = await this.#options.pivot.post(path, body, originator)
+    // Go nodes read no more than the status. Skerry nodes need not infer the delete from absence.
+    return deleted === undefined
+      ? reply.send()
+      : reply.type(JSON_TYPE).send(`{"deleted":${deleted}}`)
   }
 
   async delete(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {

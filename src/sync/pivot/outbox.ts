@@ -1,5 +1,5 @@
 import { pack, readCount, readText, readTuple, unpack } from '../../core/codec.ts'
-import type { Entry } from '../../core/entry.ts'
+import { type Entry, tombstone } from '../../core/entry.ts'
 import type { Env } from '../../core/env.ts'
 import { messageOf, SkerryError, skerryError } from '../../core/errors.ts'
 import type { Placed } from '../../store/store.ts'
@@ -21,7 +21,9 @@ export interface Undeliverable {
 
 /** What came of a push: delivered, or refused for good. What failed is thrown. */
 export type Pushed =
-  { readonly status: 'delivered' } | { status: 'refused'; http: number; reason: string }
+  /** `deleted`: when the leader saw the path deleted, if that stands */
+  | { readonly status: 'delivered'; readonly deleted: bigint | undefined }
+  | { readonly status: 'refused'; readonly http: number; readonly reason: string }
 
 /** The most versions that are listed as undeliverable; with more the outbox waits. */
 export const MAX_UNDELIVERABLE = 10_000
@@ -216,9 +218,16 @@ export class Outbox {
       return this.#refused({ path: entry.path, seq, status: 0, reason: AHEAD })
     }
     const pushed = await this.#host.push(this.#key, entry)
-    if (pushed.status === 'delivered') return this.#delivered(entry.path)
+    if (pushed.status === 'delivered') {
+      if (pushed.deleted !== undefined) await this.#deleted(entry.path, pushed.deleted)
+      return this.#delivered(entry.path)
+    }
     const { http: status, reason } = pushed
     await this.#refused({ path: entry.path, seq, status, reason })
+  }
+
+  async #deleted(path: string, at: bigint): Promise<void> {
+    await this.#key.store.merge([tombstone(path, at, '')], { peer: this.#host.leader })
   }
 
   async #delivered(path: string): Promise<void> {

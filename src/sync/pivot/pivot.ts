@@ -175,10 +175,13 @@ export class Pivot {
     return entries[0] && pivotJson(entries[0])
   }
 
-  /** `POST /pivot/{path}` @throws SKERRY_KEY_NOT_SHARED, SKERRY_JSON_INVALID, SKERRY_PATH_INVALID */
-  async post(path: string, body: string, originator: unknown): Promise<void> {
+  /**
+   * `POST /pivot/{path}`. Resolves to when the path was deleted, if that is newer.
+   * @throws SKERRY_KEY_NOT_SHARED, SKERRY_JSON_INVALID, SKERRY_PATH_INVALID
+   */
+  async post(path: string, body: string, originator: unknown): Promise<bigint | undefined> {
     const target = this.#target(path, originator)
-    await this.#receiver.post(target, parsePosted(body, path))
+    return this.#receiver.post(target, parsePosted(body, path))
   }
 
   /** `DELETE /pivot/{path}/{time}` @throws SKERRY_KEY_NOT_SHARED, SKERRY_PATH_INVALID */

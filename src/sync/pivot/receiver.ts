@@ -23,8 +23,17 @@ export class Receiver {
     this.#tellAgain = tellAgain
   }
 
-  /** Stores an entry with its own times, unless something newer is there. */
-  async post(target: Target, entry: Entry): Promise<void> {
+  /**
+   * Stores an entry with its own times, unless something newer is there.
+   * @returns when the path was deleted, if that is what stands
+   */
+  async post(target: Target, entry: Entry): Promise<bigint | undefined> {
+    await this.#take(target, entry)
+    const held = await target.key.store.newest(target.path)
+    return held?.data === null ? stampOf(held) : undefined
+  }
+
+  async #take(target: Target, entry: Entry): Promise<void> {
     const { store } = target.key
     const held = await store.newest(target.path)
     if (held === undefined) return this.#merge(target, entry)

@@ -1,6 +1,7 @@
 import type { Entry } from '../../core/entry.ts'
 import { messageOf, skerryErrorFrom, skerryError } from '../../core/errors.ts'
 import { stampOf } from '../../core/entry.ts'
+import { parseInt64 } from '../../core/json.ts'
 import {
   EXCHANGE_LIMIT_MS,
   type HttpAnswer,
@@ -87,7 +88,7 @@ export class Remote {
     })
     const { status, body } = answer
     if ((status >= 200 && status < 300) || (isDelete && isMissing(answer))) {
-      return { status: 'delivered' }
+      return { status: 'delivered', deleted: isDelete ? undefined : deletedAt(body) }
     }
     if (status >= 400 && status < 500 && !TRANSIENT.has(status)) {
       return { status: 'refused', http: status, reason: body.slice(0, 200) }
@@ -124,4 +125,10 @@ export class Remote {
 
 function isMissing({ status, body }: HttpAnswer): boolean {
   return status === 500 && MISSING.test(body.slice(0, 200))
+}
+
+/** When the path was deleted, if a Skerry leader says that this stands. */
+function deletedAt(body: string): bigint | undefined {
+  const [, digits] = /^\{"deleted":(\d{1,19})\}$/.exec(body) ?? []
+  return digits === undefined ? undefined : parseInt64(digits)
 }
