@@ -8,6 +8,11 @@ export interface Settings {
   readonly key?: readonly string[]
   readonly leader?: string
   readonly peer?: readonly string[]
+  readonly nodesKey?: string
+  readonly extraNode?: readonly string[]
+  readonly advertise?: string
+  readonly allowedPeerNetwork?: readonly string[]
+  readonly nodeCheckIntervalMs?: number
   readonly maxClockDriftMs?: number
   readonly bodyLimitBytes?: number
   readonly allowedOrigin?: readonly string[]
@@ -126,6 +131,46 @@ export const settings: readonly Setting[] = [
     description: 'node to keep in step with, as an equal; give it again for more',
     expected: `${ADDRESSES}, or a list of them`,
     limits: { pattern: ADDRESS },
+  },
+  {
+    name: 'nodesKey',
+    type: 'string',
+    value: '<path>',
+    description: 'path or glob where nodes of the pivot protocol register, such as things/*',
+    expected: 'one path, or a glob that ends in its only *',
+    limits: { minLength: 1 },
+  },
+  {
+    name: 'extraNode',
+    type: 'strings',
+    value: '<address>',
+    description: 'further node of the pivot protocol to tell of changes; give it again for more',
+    expected: 'host:port or http://host:port, or a list of them',
+    limits: { minLength: 1 },
+  },
+  {
+    name: 'advertise',
+    type: 'string',
+    value: '<address>',
+    description: 'host:port of this node as nodes of the pivot protocol know it',
+    expected: 'host:port',
+    limits: { minLength: 1 },
+  },
+  {
+    name: 'allowedPeerNetwork',
+    type: 'strings',
+    value: '<cidr>',
+    description: 'network whose addresses may be called because they registered; again for more',
+    expected: 'a CIDR block such as 10.0.0.0/8, or a list of them',
+    limits: { minLength: 1 },
+  },
+  {
+    name: 'nodeCheckIntervalMs',
+    type: 'integer',
+    value: '<ms>',
+    description: 'how often nodes of the pivot protocol are checked, and leaders asked for news',
+    expected: 'a whole number of milliseconds, at least 1',
+    limits: { minimum: 1 },
   },
   {
     name: 'maxClockDriftMs',

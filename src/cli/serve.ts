@@ -57,6 +57,7 @@ function nodeOptions(settings: Settings) {
   const { host, port, data, memory, id, leader, insecure, ...rest } = settings
   const { key, peer, allowedOrigin, allowedHost, maxClockDriftMs, bodyLimitBytes } = rest
   const { tokenFile, peerTokenFile } = rest
+  const { nodesKey, extraNode, advertise, allowedPeerNetwork, nodeCheckIntervalMs } = rest
   const plain = { host, port, data, memory, id, leader, insecure, maxClockDriftMs, bodyLimitBytes }
   const lists = { keys: key, peers: peer, allowedOrigins: allowedOrigin, allowedHosts: allowedHost }
   const { maxRequestsPerMinute, maxConnections, maxConnectionsPerAddress } = rest
@@ -68,9 +69,14 @@ function nodeOptions(settings: Settings) {
     maxSockets,
     maxSocketsPerClient,
   }
+  const pivot = {
+    ...{ nodesKey, advertise, nodeCheckIntervalMs },
+    extraNodeUrls: extraNode,
+    allowedPeerNetworks: allowedPeerNetwork,
+  }
   const trust = { tokenFile, peerTokenFile, jwt: jwtOf(settings), tls: tlsOf(settings) }
   // Given as undefined, an option of a node has its default.
-  return { ...plain, ...lists, ...limits, ...trust }
+  return { ...plain, ...lists, ...pivot, ...limits, ...trust }
 }
 
 function jwtOf(settings: Settings): ServerOptions['jwt'] {

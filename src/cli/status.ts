@@ -23,7 +23,8 @@ async function showStatus(flags: StatusFlags): Promise<void> {
 }
 
 /** The status as people read it. */
-function statusLines({ id, url, ready, durable, seq, uptimeMs, sync }: NodeStatus): string[] {
+function statusLines(status: NodeStatus): string[] {
+  const { id, url, ready, durable, seq, uptimeMs, sync, pivot } = status
   const state = ready ? 'ready' : 'not ready'
   const disk = durable ? 'on disk' : 'in memory only'
   return [
@@ -32,7 +33,7 @@ function statusLines({ id, url, ready, durable, seq, uptimeMs, sync }: NodeStatu
       ['state', `${state}, up ${uptime(uptimeMs)}, data ${disk}, ${seq} changes so far`],
       ['shares', sync.keys.join(' ')],
     ]),
-    ...table([...sync.links.map(linkRow), ...sync.waiting.map(waitingRow)]),
+    ...table([...sync.links.map(linkRow), ...sync.waiting.map(waitingRow), ...pivotRows(pivot)]),
   ]
 }
 
@@ -68,4 +69,28 @@ function uptime(ms: number): string {
   const first = units.findIndex(([n]) => n > 0)
   const shown = first === -1 ? units.slice(-1) : units.slice(first, first + 2)
   return shown.map(([n, unit]) => `${n} ${unit}`).join(' ')
+}
+
+type PivotStatus = NodeStatus['pivot']
+
+/** Nodes and leaders of the pivot protocol. */
+function pivotRows({ nodes, leaders }: PivotStatus): string[][] {
+  return [
+    ...nodes.map(({ address, healthy, compatible, reason, lag }) => {
+      const behind = lag.reduce((sum, { entries }) => sum + entries, 0)
+      const state = healthy && compatible ? `healthy, lacks ${behind} changes` : reason
+      return ['pivot node', address, state]
+    }),
+    ...leaders.filter(({ active }) => active).flatMap(leaderRows),
+  ]
+}
+
+function leaderRows({ leader, keys, lastError }: PivotStatus['leaders'][number]): string[][] {
+  return keys.map(({ key, lag, rewound, undeliverable }) => {
+    const facts = [`${key}: ${lag.entries} changes to send`]
+    if (rewound) facts.push('the leader lost entries and gets them again')
+    if (undeliverable.count > 0) facts.push(`${undeliverable.count} undeliverable`)
+    if (lastError !== null) facts.push(lastError)
+    return ['pivot leader', leader, facts.join(', ')]
+  })
 }

@@ -13,6 +13,7 @@ import type { ResolvedOptions } from './options.ts'
 import { peerClient } from './pivot-client.ts'
 import { principalGate } from './pivot-gate.ts'
 import { isPivotKey, type ResolvedPivot } from './pivot-options.ts'
+import { pivotOperatorRoutes } from './pivot-operator.ts'
 import { StatusBoard } from './pivot-status.ts'
 import { pivotRoutes } from './pivot.ts'
 import type { RestParts } from './rest.ts'
@@ -124,6 +125,7 @@ export class PivotSide {
   routes(app: FastifyInstance, nodeId: string): void {
     const { nativeLink: offersLink } = this.#options
     void app.register(pivotRoutes({ pivot: this.pivot, gate: principalGate, nodeId, offersLink }))
+    void app.register((routes) => pivotOperatorRoutes(routes, this.pivot))
   }
 
   /** What the routes of paths and globs have of it. */

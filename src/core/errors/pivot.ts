@@ -12,7 +12,7 @@ export const pivotErrors = {
     message: (path: string) =>
       `'${excerpt(path)}' is under no key that this node shares by name; add it to 'keys'`,
   },
-  OUTBOX_FULL: {
+  LEADER_REFUSES: {
     status: 503,
     message: (limit: number) =>
       `the leader refuses ${limit} entries already, so more wait here; see status for why`,

@@ -238,7 +238,7 @@ export class Outbox {
   async #refused(refused: Omit<Undeliverable, 'since'>): Promise<void> {
     const { path, seq, status, reason } = refused
     if (this.#undeliverable.size >= MAX_UNDELIVERABLE && !this.#undeliverable.has(path)) {
-      throw skerryError('OUTBOX_FULL', MAX_UNDELIVERABLE)
+      throw skerryError('LEADER_REFUSES', MAX_UNDELIVERABLE)
     }
     const since = this.#host.env.now()
     const value = pack([seq, status, reason, since])

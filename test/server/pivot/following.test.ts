@@ -127,7 +127,7 @@ test('P12: a leader that accepts connections and then hangs delays no local writ
 
 test('P17: a leader at another address wipes nobody, and gets what it lacks', async () => {
   const data = scratchDir()
-  const { leader, node } = await leaderAndNode({ memory: undefined, data } as ServerOptions)
+  const { leader, node } = await leaderAndNode({ memory: undefined, data })
   await leader.set('users/u1', '1')
   await shows(node, { 'users/u1': '1' })
   await node.close()
@@ -144,7 +144,7 @@ test('P17: a leader at another address wipes nobody, and gets what it lacks', as
 
 test('what the node could not send survives its restart', async () => {
   const data = scratchDir()
-  const { leader, node } = await leaderAndNode({ memory: undefined, data } as ServerOptions)
+  const { leader, node } = await leaderAndNode({ memory: undefined, data })
   await leader.set('users/u1', '1')
   await shows(node, { 'users/u1': '1' })
   await inStep(node)
@@ -183,8 +183,11 @@ test('an absence that counts as deleted can be taken back', async () => {
   await shows(node, { 'users/u1': undefined })
   const after = await node.store.newest('users/u1')
   expect(after).toMatchObject({ updated: before!.created, origin: before!.origin, data: null })
-  expect(await node.pivot.removed('users/*', 10)).toMatchObject([{ entry: { data: '1' } }])
-  await node.pivot.restore('users/u1')
+  const route = `${node.url}/_skerry/pivot`
+  const removed = await fetch(`${route}/removed?path=users/*`)
+  expect(await removed.json()).toMatchObject([{ entry: { path: 'users/u1', data: 1 } }])
+  const restored = await fetch(`${route}/restore?path=users/u1`, { method: 'POST' })
+  expect(await restored.json()).toMatchObject({ path: 'users/u1', data: 1 })
   await holds(leader, { 'users/u1': '1' })
 })
 

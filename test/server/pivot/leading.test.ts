@@ -1,17 +1,19 @@
 import { expect, test } from 'vitest'
+import type { ServerOptions } from '../../../src/index.ts'
+import { scratchDir } from '../../cli/command.ts'
 import { runningNode } from '../running.ts'
 import { GoPeer } from './go-peer.ts'
 import { becomes, holds, shows } from './shown.ts'
 
 const KEYS = ['users/*', 'settings']
+const OPTIONS = { keys: KEYS, nodesKey: 'things/*', nodeCheckIntervalMs: 50 }
 
 /** A leader of ours, and a Go node played by hand that is registered with it. */
-async function leaderAndNode(options: { clockOffsetMs?: number } = {}) {
-  const leader = await runningNode({ keys: KEYS, nodesKey: 'things/*', nodeCheckIntervalMs: 50 })
+async function leaderAndNode({ server = {} }: { server?: ServerOptions } = {}) {
+  const leader = await runningNode({ ...OPTIONS, ...server })
   const node = await GoPeer.start({
     keys: [...KEYS, 'things/*'],
     leader: leader.url.slice('http://'.length),
-    ...options,
   })
   const [ip, port] = node.address.split(':')
   await leader.state.set('things/node', JSON.stringify({ ip, port: Number(port) }))
@@ -151,7 +153,8 @@ test('the same write in other words changes nothing', async () => {
 })
 
 test('lastEntry grows with each change, and never falls: not by deletes, not by restarts', async () => {
-  const { leader, node } = await leaderAndNode()
+  const data = scratchDir()
+  const { leader, node } = await leaderAndNode({ server: { memory: false, data } })
   const activity = async () =>
     (await (await fetch(`${leader.url}/_pivot/activity/users`)).text()).match(/\d+/)![0]
   const seen = [BigInt(await activity())]
@@ -165,4 +168,8 @@ test('lastEntry grows with each change, and never falls: not by deletes, not by 
   await fetch(`${leader.url}/_pivot/pivot/users/u1`, { method: 'POST', body: old })
   seen.push(BigInt(await activity()))
   for (let i = 1; i < seen.length; i++) expect(seen[i]).toBeGreaterThan(seen[i - 1]!)
+  const last = BigInt(await activity())
+  await leader.close()
+  const again = await runningNode({ ...OPTIONS, memory: false, data })
+  expect(await again.pivot.activity('users')).toBeGreaterThanOrEqual(last)
 })
