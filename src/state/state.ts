@@ -275,8 +275,12 @@ export class State {
    * @returns what came of each write, in order; a refused one has its error, and keeps no other one back
    * @throws SKERRY_REQUEST_INVALID for a client or stamps that can't be; SKERRY_WRITE_FAILED
    */
-  deliver(client: string, writes: readonly ClientWrite[]): Promise<DeliveryResult[]> {
-    return deliver(this.#store, this.#planner, client, writes)
+  async deliver(client: string, writes: readonly ClientWrite[]): Promise<DeliveryResult[]> {
+    const results = await deliver(this.#store, this.#planner, client, writes)
+    for (const [at, { kind, path }] of writes.entries()) {
+      if (kind !== 'delete' && results[at] === 'written') this.#rules.afterWrite(path)
+    }
+    return results
   }
 
   /**

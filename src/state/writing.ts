@@ -122,9 +122,10 @@ export class Planner {
     }
     const writes: Write[] = []
     const add = (at: string): void => {
+      // Asked before anything is decided: one that is refused keeps all that a glob names.
+      this.#rules.delete(at)
       const decide = (held: Entry | undefined): null => {
         this.#versions.assert(at, held, condition)
-        this.#rules.delete(at)
         return null
       }
       writes.push({ path: at, decide })
