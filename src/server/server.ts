@@ -27,6 +27,7 @@ import { LiveSockets } from './live.ts'
 import { type Logger, silent } from './log.ts'
 import { Metrics, type MetricsSource } from './metrics.ts'
 import { type ResolvedOptions, resolveOptions, type ServerOptions } from './options.ts'
+import { Routes } from './openapi/document.ts'
 import { Perimeter } from './perimeter.ts'
 import { PivotSide } from './pivot-side.ts'
 import { pivotStatus } from './pivot-status.ts'
@@ -66,6 +67,8 @@ export class Server {
   readonly store: Store
   /** The HTTP application; add routes and hooks of your own before {@link listen}. */
   readonly app: FastifyInstance
+  /** The routes it has, and the document that describes them. */
+  readonly routes = new Routes()
   readonly #options: ResolvedOptions
   readonly #clusterNode: ClusterNode | undefined
   readonly #env: Env
@@ -305,6 +308,7 @@ export class Server {
       done()
     })
     this.#perimeter.guard(app)
+    this.routes.serve(app)
     allowCompression(app)
     this.#metrics.serve(app)
     const { state } = this

@@ -1,0 +1,156 @@
+import { listOf, ref, type Schema } from './schemas.ts'
+
+/** What one route does. */
+export interface Operation {
+  readonly summary: string
+  /** Schemas of JSON answers by status; a text names another content type, null is an answer without a body. */
+  readonly answers: Readonly<Record<number, Schema | string | null>>
+  /** Statuses of errors besides those that every route has. */
+  readonly errors?: readonly number[]
+  /** Parameters of the query. */
+  readonly query?: readonly string[]
+  /** Headers that it looks at. */
+  readonly headers?: readonly string[]
+  /** Content types of the body. */
+  readonly body?: readonly string[]
+}
+
+const JSON_BODY = ['application/json']
+const NDJSON = 'application/x-ndjson'
+const CONDITIONS = ['If-Match', 'If-None-Match']
+
+const state: Record<string, Operation> = {
+  'GET /*': {
+    summary: 'Reads an entry, or lists all that a glob matches, newest created first.',
+    answers: { 200: { anyOf: [ref('Entry'), listOf(ref('Entry'))] }, 304: null },
+    errors: [404],
+    query: ['limit', 'from', 'to', 'order'],
+    headers: ['If-None-Match'],
+  },
+  'POST /*': {
+    summary: 'Creates or overwrites an entry, or pushes a new one to a glob.',
+    answers: { 200: ref('Index') },
+    errors: [408, 412, 413, 415],
+    headers: CONDITIONS,
+    body: JSON_BODY,
+  },
+  'PATCH /*': {
+    summary: 'Changes part of an entry.',
+    answers: { 200: ref('Index') },
+    errors: [404, 408, 409, 412, 413, 415, 422],
+    headers: CONDITIONS,
+    body: [...JSON_BODY, 'application/json-patch+json', 'application/merge-patch+json'],
+  },
+  'DELETE /*': {
+    summary: 'Deletes an entry, or all that a glob matches.',
+    answers: { 204: null },
+    errors: [404, 412],
+    headers: ['If-Match'],
+  },
+  'POST /_skerry/batch': {
+    summary: 'Several writes, all or none.',
+    answers: { 200: listOf(ref('BatchResult')) },
+    errors: [404, 408, 409, 412, 413, 415, 422],
+    body: JSON_BODY,
+  },
+  'GET /': {
+    summary: 'The page of the node; with `api`, or for who asks for JSON, what it keeps and does.',
+    answers: {
+      200: {
+        anyOf: [ref('Keys'), ref('AllKeys'), ref('Info'), ref('Watched'), ref('Sync'), ref('Any')],
+      },
+    },
+    query: ['api', 'page', 'limit', 'filter'],
+  },
+}
+
+const node: Record<string, Operation> = {
+  'GET /healthz': { summary: 'Lives?', answers: { 200: ref('Health') } },
+  'GET /readyz': { summary: 'Serves?', answers: { 200: ref('Health') } },
+  'GET /metrics': { summary: 'Numbers for Prometheus.', answers: { 200: 'text/plain' } },
+  'GET /openapi.json': { summary: 'This document.', answers: { 200: ref('Any') } },
+  'GET /_skerry/status': { summary: 'How the node is.', answers: { 200: ref('Status') } },
+}
+
+/** A route of the cluster that takes JSON. */
+function act(summary: string): Operation {
+  return {
+    summary,
+    answers: { 200: ref('Any') },
+    errors: [404, 409, 413, 415, 504],
+    body: JSON_BODY,
+  }
+}
+
+function look(summary: string, ...query: string[]): Operation {
+  return { summary, answers: { 200: ref('Any') }, errors: [404], query }
+}
+
+const cluster: Record<string, Operation> = {
+  'GET /_skerry/cluster': look('How the cluster is.'),
+  'GET /_skerry/cluster/members': look('Its members.'),
+  'GET /_skerry/cluster/owner': look('Who owns a key.', 'key', 'n'),
+  'GET /_skerry/cluster/health': look('How a member is.', 'id'),
+  'GET /_skerry/cluster/keys': look('Which keys a member has.', 'id'),
+  'GET /_skerry/cluster/events': {
+    summary: 'What happens, a line each.',
+    answers: { 200: NDJSON },
+  },
+  'POST /_skerry/cluster/join': act('Adds a member.'),
+  'POST /_skerry/cluster/leave': act('Removes a member.'),
+  'POST /_skerry/cluster/drain': act('Takes the work off a member.'),
+  'POST /_skerry/cluster/reset': act('Forgets the failures of a member.'),
+  'POST /_skerry/cluster/ping': act('Asks a member whether it lives.'),
+  'POST /_skerry/cluster/distribute': act('Adds keys to deal out.'),
+  'POST /_skerry/cluster/release': act('Removes keys.'),
+  'POST /_skerry/cluster/registry': act('One verb of the registry, for other nodes.'),
+  'GET /_skerry/cluster/registry/notices': {
+    summary: 'Notices of the registry, for other nodes.',
+    answers: { 200: NDJSON },
+  },
+}
+
+const events: Record<string, Operation> = {
+  'POST /_skerry/events': {
+    summary: 'Stores an event.',
+    answers: { 201: ref('Any') },
+    errors: [409, 413, 502, 504],
+    query: ['level', 'key'],
+    body: JSON_BODY,
+  },
+  'GET /_skerry/events': {
+    summary: 'Events in order.',
+    answers: { 200: NDJSON },
+    query: ['from', 'to'],
+  },
+  'GET /_skerry/events/:key': look('One event.'),
+  'GET /_skerry/events/tail': {
+    summary: 'Events as they come.',
+    answers: { 200: NDJSON },
+    query: ['from'],
+  },
+  'GET /_skerry/events/intervals': look('The intervals of the log.'),
+  'GET /_skerry/events/status': look('How the coordinator is.'),
+  'GET /_skerry/events/under-replicated': {
+    summary: 'Events that lack replicas.',
+    answers: { 200: NDJSON },
+  },
+  'POST /_skerry/events/repair': { ...act('A sweep, and what it found.'), query: ['from', 'to'] },
+  'POST /_skerry/events/replicas': act('Takes replicas of other nodes.'),
+  'GET /_skerry/events/replicas': look(
+    'Replicas, a page of them.',
+    'from',
+    'below',
+    'limit',
+    'digests',
+  ),
+  'GET /_skerry/events/replicas/:key': look('One replica.'),
+}
+
+/** Every route, by method and pattern. */
+export const operations: Readonly<Record<string, Operation>> = {
+  ...state,
+  ...node,
+  ...cluster,
+  ...events,
+}

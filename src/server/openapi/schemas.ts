@@ -1,0 +1,59 @@
+/** A JSON Schema. */
+export type Schema = Readonly<Record<string, unknown>>
+
+/** A schema of the document, by its name. */
+export function ref(name: keyof typeof schemas): Schema {
+  return { $ref: `#/components/schemas/${name}` }
+}
+
+/** An array of it. */
+export function listOf(items: Schema): Schema {
+  return { type: 'array', items }
+}
+
+const text = { type: 'string' }
+const whole = { type: 'integer', minimum: 0 }
+const flag = { type: 'boolean' }
+
+/** An object that has all of these, and may have more in a later version. */
+export function having(properties: Readonly<Record<string, Schema>>): Schema {
+  return { type: 'object', required: Object.keys(properties), properties }
+}
+
+/** What answers are made of. */
+export const schemas = {
+  Error: {
+    ...having({ code: { type: 'string', pattern: '^SKERRY_[A-Z_]+$' }, message: text }),
+    description: 'What went wrong; docs/errors.md lists the codes.',
+  },
+  Entry: {
+    ...having({ created: whole, updated: whole, index: text, path: text, data: {} }),
+    description: 'Times are nanoseconds since the Unix epoch: whole 64-bit integers.',
+    additionalProperties: false,
+  },
+  Index: { ...having({ index: text }), additionalProperties: false },
+  Keys: having({ keys: listOf(text), total: whole, page: whole, limit: whole, filter: text }),
+  AllKeys: having({ keys: listOf(text) }),
+  Info: having({ id: text, url: text, ready: flag, epoch: text, run: text, seq: whole }),
+  Watched: listOf(having({ pattern: text, subscribers: whole })),
+  Sync: having({
+    nodeId: text,
+    epoch: text,
+    run: text,
+    seq: whole,
+    keys: listOf(text),
+    links: listOf({}),
+  }),
+  Status: having({
+    ...{ id: text, url: text, ready: flag, epoch: text, run: text, seq: whole, durable: flag },
+    ...{ uptimeMs: whole, sockets: whole, watched: whole, sync: { type: 'object' } },
+  }),
+  Health: having({ status: text }),
+  BatchResult: {
+    oneOf: [
+      { ...having({ path: text, deleted: whole }), additionalProperties: false },
+      { ...having({ index: text, path: text, version: text }), additionalProperties: false },
+    ],
+  },
+  Any: { description: 'Any JSON value.' },
+}
