@@ -72,6 +72,27 @@ const node: Record<string, Operation> = {
   'GET /_skerry/status': { summary: 'How the node is.', answers: { 200: ref('Status') } },
 }
 
+const transfer: Record<string, Operation> = {
+  'GET /_skerry/export': {
+    summary: 'What readers see, a line each.',
+    answers: { 200: NDJSON },
+    query: ['key'],
+  },
+  'GET /_skerry/backup': {
+    summary: 'The store as a whole.',
+    answers: { 200: 'application/octet-stream' },
+    errors: [409, 501],
+    query: ['data'],
+  },
+  'POST /_skerry/import': {
+    summary: 'Merges exported lines, all or none.',
+    answers: { 200: ref('Any') },
+    errors: [408, 413, 415],
+    query: ['key'],
+    body: [NDJSON],
+  },
+}
+
 /** A route of the cluster that takes JSON. */
 function act(summary: string): Operation {
   return {
@@ -151,6 +172,7 @@ const events: Record<string, Operation> = {
 export const operations: Readonly<Record<string, Operation>> = {
   ...state,
   ...node,
+  ...transfer,
   ...cluster,
   ...events,
 }
