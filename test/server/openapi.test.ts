@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import { writeFile } from 'node:fs/promises'
 import { expect, test } from 'vitest'
+import { WebSocket } from 'ws'
 import type { Server, ServerOptions } from '../../src/index.ts'
 import { openapiPath } from '../../src/server/openapi/document.ts'
 import { operations } from '../../src/server/openapi/operations.ts'
@@ -59,7 +60,6 @@ class Checked {
       return
     }
     const [type] = response.headers.get('content-type')!.split(';')
-    if (type === 'text/html') return
     expect(Object.keys(answer.content)).toContain(type)
     if (type !== 'application/json') return
     const place = ['paths', route, method, 'responses', String(status), 'content', type, 'schema']
@@ -72,13 +72,33 @@ class Checked {
 
 test('the document lists every route of a node, and no other', async () => {
   const server = await runningNode({ cluster: {}, events: {} })
-  expect([...server.routes.keys].sort()).toEqual(Object.keys(operations).sort())
+  const { keys } = server.routes
+  const row = `{ summary: '…', answers: { 200: ref('Any') }, errors: […], query: […], body: […] }`
+  const faults = [
+    ...keys.filter((key) => !(key in operations)).map((key) => `add '${key}': ${row}`),
+    ...Object.keys(operations)
+      .filter((key) => !keys.includes(key))
+      .map((key) => `remove '${key}': no node serves it`),
+  ]
+  expect(faults, 'src/server/openapi/operations.ts does not fit the routes').toEqual([])
   const { paths, openapi } = (await (await fetch(`${server.url}/openapi.json`)).json()) as Document
   expect(openapi).toBe('3.1.0')
   const listed = Object.entries(paths).flatMap(([path, methods]) =>
     Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
   )
-  expect(listed.sort()).toEqual(server.routes.keys.map(openapiPath).sort())
+  expect(listed.sort()).toEqual(keys.map(openapiPath).sort())
+})
+
+test('what the document names as a WebSocket can be opened as one', async () => {
+  const { url } = await runningNode()
+  const document = (await (await fetch(`${url}/openapi.json`)).json()) as Record<string, object>
+  const paths = Object.keys(document['x-websockets']!)
+  expect(paths).toHaveLength(4)
+  for (const path of paths) {
+    const socket = new WebSocket(url.replace('http', 'ws') + path.replace('{path}', 'a'))
+    await once(socket, 'open')
+    socket.terminate()
+  }
 })
 
 test('what a node without cluster does not have is not in its document', async () => {
@@ -141,6 +161,38 @@ test('what is answered is what the document says: batches, pages, health, metric
     const [route = ''] = path.split('?')
     await node.ask(`/_skerry/cluster${route}`, `/_skerry/cluster${path}`)
   }
+})
+
+test('what is answered is what the document says: entries in and out, and the pivot protocol', async () => {
+  const node = await Checked.open({ keys: ['users/*'] })
+  await node.ask('/{path}', '/users/a', { method: 'POST', body: '1' })
+  const told = await node.ask('/_skerry/export', '/_skerry/export?key=users/*')
+  const merge = (body: string) =>
+    node.ask('/_skerry/import', '/_skerry/import', { method: 'POST', body })
+  expect((await merge(await told.text())).status).toBe(200)
+  expect((await merge('{')).status).toBe(400)
+  expect((await node.ask('/_skerry/export', '/_skerry/export?key=a/')).status).toBe(400)
+  const backup = '/_skerry/backup'
+  expect((await node.ask(backup, backup)).status).toBe(200)
+  expect((await node.ask(backup, `${backup}?data=/elsewhere`)).status).toBe(409)
+  const route = '/_pivot/pivot/{path}'
+  const pivot = async (status: number, path: string, init: RequestInit = {}) =>
+    expect((await node.ask(route, `/_pivot/pivot/${path}`, init)).status).toBe(status)
+  await pivot(200, 'users/*')
+  await pivot(200, 'users/a')
+  await pivot(500, 'users/none')
+  await pivot(404, 'other/a')
+  const entry = { created: 1, updated: 2, index: 'b', path: 'users/b', data: 1 }
+  await pivot(200, 'users/b', { method: 'POST', body: JSON.stringify(entry) })
+  await pivot(400, 'users/b', { method: 'POST', body: '{' })
+  await pivot(200, 'users/b/3', { method: 'DELETE' })
+  await pivot(400, 'users/b/x', { method: 'DELETE' })
+  for (const path of ['version', 'health/nodes', 'pivot', 'synchronize/pivot', 'synchronize/node'])
+    await node.ask(`/_pivot/${path}`, `/_pivot/${path}`)
+  expect([...node.seen]).toContain('get /_pivot/pivot 400')
+  const activity = '/_pivot/activity'
+  expect((await node.ask(`${activity}/{path}`, `${activity}/users/*`)).status).toBe(200)
+  expect((await node.ask(`${activity}/{path}`, `${activity}/other/*`)).status).toBe(404)
 })
 
 test('what is answered is what the document says: tokens and limits', async () => {

@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify'
-import { type Operation, operations } from './operations.ts'
+import { type Answer, type Operation, operations } from './operations.ts'
 import { ref, type Schema, schemas } from './schemas.ts'
+import { webSockets } from './sockets.ts'
 
 /** Errors that any route may answer with. */
 const COMMON_ERRORS = [400, 401, 403, 429, 431, 500, 503]
@@ -45,10 +46,11 @@ export class Routes {
       info: {
         title: 'Skerry',
         version: '1',
-        description: 'JSON state by path. WebSockets and what they carry are in docs/state.md.',
+        description: 'JSON state by path. WebSockets are under x-websockets.',
       },
       security: [{ bearer: [] }, {}],
       paths,
+      'x-websockets': webSockets,
       components: {
         schemas,
         securitySchemes: { bearer: { type: 'http', scheme: 'bearer' } },
@@ -70,9 +72,12 @@ function describe(path: string, operation: Operation): Schema {
     ...query.map((name) => parameter(name, 'query')),
     ...headers.map((name) => parameter(name, 'header')),
   ]
+  const errorStatuses = new Set([...COMMON_ERRORS, ...errors])
   const responses: Record<string, Schema> = {}
-  for (const [status, answer] of Object.entries(answers)) responses[status] = response(answer)
-  for (const status of [...COMMON_ERRORS, ...errors]) responses[status] = response(ref('Error'))
+  for (const status of [...Object.keys(answers).map(Number), ...errorStatuses]) {
+    const answer = [answers[status] ?? []].flat()
+    responses[status] = response(errorStatuses.has(status) ? [...answer, ref('Error')] : answer)
+  }
   return {
     summary,
     ...(parameters.length > 0 && { parameters }),
@@ -85,11 +90,15 @@ function parameter(name: string, place: 'path' | 'query' | 'header'): Schema {
   return { name, in: place, required: place === 'path', schema: { type: 'string' } }
 }
 
-function response(answer: Schema | string | null): Schema {
-  if (answer === null) return { description: 'Nothing more.' }
-  const types = typeof answer === 'string' ? [answer] : ['application/json']
-  const schema = typeof answer === 'string' ? { type: 'string' } : answer
-  return { description: 'The answer.', content: contentOf(types, schema) }
+/** What may be answered: JSON of a schema, or other types by name; nothing, without any. */
+function response(answers: readonly Answer[]): Schema {
+  if (answers.length === 0) return { description: 'Nothing more.' }
+  const contents = answers.map((answer) =>
+    typeof answer === 'string'
+      ? contentOf([answer], { type: 'string' })
+      : contentOf(['application/json'], answer),
+  )
+  return { description: 'The answer.', content: Object.assign({}, ...contents) as Schema }
 }
 
 function contentOf(types: readonly string[], schema: Schema): Schema {

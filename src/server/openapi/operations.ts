@@ -1,10 +1,14 @@
+import { ORIGINATOR_HEADER } from '../../sync/pivot/http.ts'
 import { listOf, ref, type Schema } from './schemas.ts'
+
+/** The schema of JSON, or the name of another content type, which is text or bytes. */
+export type Answer = Schema | string
 
 /** What one route does. */
 export interface Operation {
   readonly summary: string
-  /** Schemas of JSON answers by status; a text names another content type, null is an answer without a body. */
-  readonly answers: Readonly<Record<number, Schema | string | null>>
+  /** What it answers by status, beside errors; null is an answer without a body. */
+  readonly answers: Readonly<Record<number, Answer | readonly Answer[] | null>>
   /** Statuses of errors besides those that every route has. */
   readonly errors?: readonly number[]
   /** Parameters of the query. */
@@ -56,9 +60,10 @@ const state: Record<string, Operation> = {
   'GET /': {
     summary: 'The page of the node; with `api`, or for who asks for JSON, what it keeps and does.',
     answers: {
-      200: {
-        anyOf: [ref('Keys'), ref('AllKeys'), ref('Info'), ref('Watched'), ref('Sync'), ref('Any')],
-      },
+      200: [
+        { anyOf: [ref('Keys'), ref('AllKeys'), ref('Info'), ref('Watched'), ref('Sync')] },
+        'text/html',
+      ],
     },
     query: ['api', 'page', 'limit', 'filter'],
   },
@@ -90,6 +95,43 @@ const transfer: Record<string, Operation> = {
     errors: [408, 413, 415],
     query: ['key'],
     body: [NDJSON],
+  },
+}
+
+/** Go nodes heed the status only; what they are told beside it is text. */
+const PIVOT_PULL: Operation = {
+  summary: 'Has a node fetch from its leader.',
+  answers: { 200: null, 400: 'text/plain' },
+}
+
+const pivot: Record<string, Operation> = {
+  'GET /_pivot/version': { summary: 'What it speaks.', answers: { 200: ref('PivotVersion') } },
+  'GET /_pivot/pivot': { ...PIVOT_PULL, query: ['key'] },
+  'GET /_pivot/synchronize/pivot': { ...PIVOT_PULL, query: ['key'] },
+  'GET /_pivot/synchronize/node': PIVOT_PULL,
+  'GET /_pivot/health/nodes': { summary: 'Nodes of this leader.', answers: { 200: listOf({}) } },
+  'GET /_pivot/activity/*': {
+    summary: 'When a key changed last.',
+    answers: { 200: ref('PivotActivity') },
+    errors: [404],
+  },
+  'GET /_pivot/pivot/*': {
+    summary: 'The entries of a key, or one of them.',
+    answers: { 200: { anyOf: [ref('Entry'), listOf(ref('Entry'))] }, 500: 'text/plain' },
+    errors: [404],
+  },
+  'POST /_pivot/pivot/*': {
+    summary: 'A write of a node or leader, under its own times.',
+    answers: { 200: null },
+    errors: [404, 408, 413, 415],
+    headers: [ORIGINATOR_HEADER],
+    body: JSON_BODY,
+  },
+  'DELETE /_pivot/pivot/*': {
+    summary: 'A delete of a node or leader; its time is the last segment.',
+    answers: { 200: null },
+    errors: [404],
+    headers: [ORIGINATOR_HEADER],
   },
 }
 
@@ -173,6 +215,7 @@ export const operations: Readonly<Record<string, Operation>> = {
   ...state,
   ...node,
   ...transfer,
+  ...pivot,
   ...cluster,
   ...events,
 }

@@ -55,5 +55,7 @@ export const schemas = {
       { ...having({ index: text, path: text, version: text }), additionalProperties: false },
     ],
   },
+  PivotVersion: having({ protocol: text, skerry: having({ node: text, link: flag }) }),
+  PivotActivity: having({ lastEntry: { type: 'integer' } }),
   Any: { description: 'Any JSON value.' },
 }
