@@ -75,7 +75,7 @@ function describe(path: string, operation: Operation): Schema {
   const errorStatuses = new Set([...COMMON_ERRORS, ...errors])
   const responses: Record<string, Schema> = {}
   for (const status of [...Object.keys(answers).map(Number), ...errorStatuses]) {
-    const answer = [answers[status] ?? []].flat()
+    const answer = status in answers ? [answers[status] ?? null].flat() : []
     responses[status] = response(errorStatuses.has(status) ? [...answer, ref('Error')] : answer)
   }
   return {
@@ -90,15 +90,21 @@ function parameter(name: string, place: 'path' | 'query' | 'header'): Schema {
   return { name, in: place, required: place === 'path', schema: { type: 'string' } }
 }
 
-/** What may be answered: JSON of a schema, or other types by name; nothing, without any. */
-function response(answers: readonly Answer[]): Schema {
-  if (answers.length === 0) return { description: 'Nothing more.' }
-  const contents = answers.map((answer) =>
+/** What may be answered: JSON of a schema, or other types by name; null is nothing at all. */
+function response(answers: readonly (Answer | null)[]): Schema {
+  const given = answers.filter((answer) => answer !== null)
+  if (given.length === 0) return { description: 'Nothing more.' }
+  const contents = given.map((answer) =>
     typeof answer === 'string'
       ? contentOf([answer], { type: 'string' })
       : contentOf(['application/json'], answer),
   )
-  return { description: 'The answer.', content: Object.assign({}, ...contents) as Schema }
+  const mayBeEmpty = given.length < answers.length && { 'x-may-be-empty': true }
+  return {
+    description: 'The answer.',
+    ...mayBeEmpty,
+    content: Object.assign({}, ...contents) as Schema,
+  }
 }
 
 function contentOf(types: readonly string[], schema: Schema): Schema {

@@ -8,7 +8,7 @@ export type Answer = Schema | string
 export interface Operation {
   readonly summary: string
   /** What it answers by status, beside errors; null is an answer without a body. */
-  readonly answers: Readonly<Record<number, Answer | readonly Answer[] | null>>
+  readonly answers: Readonly<Record<number, Answer | null | readonly (Answer | null)[]>>
   /** Statuses of errors besides those that every route has. */
   readonly errors?: readonly number[]
   /** Parameters of the query. */
@@ -61,7 +61,16 @@ const state: Record<string, Operation> = {
     summary: 'The page of the node; with `api`, or for who asks for JSON, what it keeps and does.',
     answers: {
       200: [
-        { anyOf: [ref('Keys'), ref('AllKeys'), ref('Info'), ref('Watched'), ref('Sync')] },
+        {
+          anyOf: [
+            ref('Keys'),
+            ref('AllKeys'),
+            ref('Info'),
+            ref('Watched'),
+            ref('Sync'),
+            ref('Filters'),
+          ],
+        },
         'text/html',
       ],
     },
@@ -113,25 +122,44 @@ const pivot: Record<string, Operation> = {
   'GET /_pivot/activity/*': {
     summary: 'When a key changed last.',
     answers: { 200: ref('PivotActivity') },
-    errors: [404],
+    errors: [422],
   },
   'GET /_pivot/pivot/*': {
     summary: 'The entries of a key, or one of them.',
     answers: { 200: { anyOf: [ref('Entry'), listOf(ref('Entry'))] }, 500: 'text/plain' },
-    errors: [404],
+    errors: [422],
   },
   'POST /_pivot/pivot/*': {
     summary: 'A write of a node or leader, under its own times.',
-    answers: { 200: null },
-    errors: [404, 408, 413, 415],
+    answers: { 200: [ref('PivotDeleted'), null] },
+    errors: [408, 413, 415, 422],
     headers: [ORIGINATOR_HEADER],
     body: JSON_BODY,
   },
   'DELETE /_pivot/pivot/*': {
     summary: 'A delete of a node or leader; its time is the last segment.',
     answers: { 200: null },
-    errors: [404],
+    errors: [422],
     headers: [ORIGINATOR_HEADER],
+  },
+}
+
+const operator: Record<string, Operation> = {
+  'GET /_skerry/pivot/removed': {
+    summary: 'What was removed because a leader no longer listed it.',
+    answers: { 200: listOf(ref('Removed')) },
+    query: ['path'],
+  },
+  'POST /_skerry/pivot/restore': {
+    summary: 'Brings one of these back.',
+    answers: { 200: ref('Entry') },
+    errors: [404, 408, 409, 413, 415],
+    query: ['path'],
+  },
+  'POST /_skerry/pivot/retry': {
+    summary: 'Tries once more what leaders refused.',
+    answers: { 204: null },
+    errors: [408, 413, 415],
   },
 }
 
@@ -216,6 +244,7 @@ export const operations: Readonly<Record<string, Operation>> = {
   ...node,
   ...transfer,
   ...pivot,
+  ...operator,
   ...cluster,
   ...events,
 }

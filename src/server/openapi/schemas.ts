@@ -36,6 +36,7 @@ export const schemas = {
   AllKeys: having({ keys: listOf(text) }),
   Info: having({ id: text, url: text, ready: flag, epoch: text, run: text, seq: whole }),
   Watched: listOf(having({ pattern: text, subscribers: whole })),
+  Filters: listOf(having({ pattern: text, verbs: listOf(text), hooks: listOf(text) })),
   Sync: having({
     nodeId: text,
     epoch: text,
@@ -55,7 +56,9 @@ export const schemas = {
       { ...having({ index: text, path: text, version: text }), additionalProperties: false },
     ],
   },
+  Removed: having({ removedAt: text, entry: { $ref: '#/components/schemas/Entry' } }),
   PivotVersion: having({ protocol: text, skerry: having({ node: text, link: flag }) }),
+  PivotDeleted: having({ deleted: { type: 'integer' } }),
   PivotActivity: having({ lastEntry: { type: 'integer' } }),
   Any: { description: 'Any JSON value.' },
 }
