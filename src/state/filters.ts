@@ -1,5 +1,6 @@
 import { type Entry, stampOf } from '../core/entry.ts'
 import { lastSegment } from '../core/path.ts'
+import type { Limit } from './limit.ts'
 
 /** An entry with its data as a plain value. */
 export interface StateEntry<T = unknown> {
@@ -57,6 +58,10 @@ export interface Filter<T = any> {
   readonly delete?: (path: string) => unknown
   /** A JSON Schema, 2020-12 or draft-07, that data must fit when it is written. */
   readonly schema?: Readonly<Record<string, unknown>>
+  /** How many entries stay, and how old they get; all that are too many or too old are deleted. */
+  readonly limit?: Limit
+  /** An entry is deleted so long after it was last written, in milliseconds. Default never. */
+  readonly ttlMs?: number
   /** Runs before a read, which waits for it, and before a view of subscribers is first filled. */
   readonly beforeRead?: (path: string) => unknown
   /** Is told of each change that readers can see, from wherever it came. */

@@ -1,6 +1,7 @@
 import { skerryError } from '../core/errors.ts'
 import { assertKey, EVERYTHING, isGlob, matches } from '../core/path.ts'
 import type { Filter, Filters } from './filters.ts'
+import type { Limit } from './limit.ts'
 
 /** The most paths and globs with a filter. */
 const MAX_FILTERS = 1024
@@ -76,6 +77,32 @@ type Check = (value: unknown) => string | undefined
 const isFunction: Check = (value) =>
   typeof value === 'function' ? undefined : 'it must be a function'
 
+/** The longest time, and the highest count; a hundred years are enough for anything. */
+const MAX_WHOLE = 100 * 366 * 86_400_000
+
+const isWhole: Check = (value) =>
+  Number.isSafeInteger(value) && (value as number) >= 1 && (value as number) <= MAX_WHOLE
+    ? undefined
+    : `it must be a whole number from 1 to ${MAX_WHOLE}`
+
+const limitChecks: Record<keyof Limit, Check> = {
+  count: isWhole,
+  countOf: isFunction,
+  maxAgeMs: isWhole,
+  order: (value) => (value === 'asc' || value === 'desc' ? undefined : 'it must be asc or desc'),
+  cleanupIntervalMs: isWhole,
+}
+
+/** @throws SKERRY_OPTION_INVALID, SKERRY_OPTION_UNKNOWN */
+function assertLimit(name: string, limit: unknown): void {
+  if (!isObject(limit)) throw skerryError('OPTION_INVALID', name, limit, 'it must be an object')
+  assertParts(name, limit, limitChecks)
+  const { count, countOf, maxAgeMs } = limit
+  if (count === undefined && countOf === undefined && maxAgeMs === undefined) {
+    throw skerryError('OPTION_INVALID', name, limit, 'give it count, countOf or maxAgeMs')
+  }
+}
+
 const checks: Record<keyof Filter, Check> = {
   open: (value) => (typeof value === 'boolean' ? undefined : 'it must be true or false'),
   write: isFunction,
@@ -86,14 +113,22 @@ const checks: Record<keyof Filter, Check> = {
   beforeRead: isFunction,
   onChange: isFunction,
   schema: (value) => (isObject(value) ? undefined : 'it must be an object'),
+  limit: () => undefined,
+  ttlMs: isWhole,
 }
 
 function assertFilter(pattern: string, filter: unknown): void {
   const name = `filters['${pattern}']`
   if (!isObject(filter)) throw skerryError('OPTION_INVALID', name, filter, 'it must be an object')
-  for (const [part, value] of Object.entries(filter)) {
-    if (!Object.hasOwn(checks, part)) throw skerryError('OPTION_UNKNOWN', `${name}.${part}`)
-    const fault = value === undefined ? undefined : checks[part as keyof Filter](value)
+  assertParts(name, filter, checks)
+  if (filter['limit'] !== undefined) assertLimit(`${name}.limit`, filter['limit'])
+}
+
+function assertParts(name: string, parts: object, known: Readonly<Record<string, Check>>): void {
+  for (const [part, value] of Object.entries(parts) as [string, unknown][]) {
+    const check = Object.hasOwn(known, part) ? known[part] : undefined
+    if (check === undefined) throw skerryError('OPTION_UNKNOWN', `${name}.${part}`)
+    const fault = value === undefined ? undefined : check(value)
     if (fault !== undefined) throw skerryError('OPTION_INVALID', `${name}.${part}`, value, fault)
   }
 }

@@ -6,6 +6,7 @@ import { type Filter, type Filters, valueOf } from './filters.ts'
 import { type HookFailure, Hooks } from './hooks.ts'
 import { Reader, textOf } from './reader.ts'
 import { type Kind, type Rule, rulesOf, Winners } from './rule.ts'
+import type { Term } from './retention.ts'
 import { Schema } from './schema.ts'
 
 /** What may be done with a path or glob. */
@@ -138,6 +139,19 @@ export class Rules {
   afterWrite(path: string): void {
     const afterWrite = this.#of('afterWrite').of(path)?.filter.afterWrite
     if (afterWrite !== undefined) this.#hooks.tell('afterWrite', path, () => afterWrite(path))
+  }
+
+  /** How long entries stay. */
+  terms(): Term[] {
+    return (['limit', 'ttlMs'] as const).flatMap((part) => {
+      const winners = this.#of(part)
+      return winners.all.map((rule) => ({
+        part,
+        pattern: rule.pattern,
+        retention: { [part]: rule.filter[part] },
+        holds: (path) => winners.of(path) === rule,
+      }))
+    })
   }
 
   /** True if somebody wants to be told of changes. */

@@ -10,6 +10,7 @@ import { Live, type PatternSubscribers } from './live.ts'
 import { type ClientWrite, deliver, type DeliveryResult } from './delivery.ts'
 import { assertRange, type Range, Selection } from './range.ts'
 import { storedEntry } from './reader.ts'
+import { Keeper } from './retention.ts'
 import { type FilterDescription, Rules, type StateVerb } from './rules.ts'
 import type { Subscriber, Subscription } from './subscription.ts'
 import { newestFirst } from './timeline.ts'
@@ -63,6 +64,7 @@ export class State {
   readonly #versions: Versions
   readonly #planner: Planner
   readonly #rules: Rules
+  readonly #keepers: readonly Keeper[]
   #unfollow: () => void = () => undefined
 
   /** @throws SKERRY_OPTION_INVALID, SKERRY_OPTION_UNKNOWN, SKERRY_PATH_INVALID, SKERRY_PATH_RESERVED for bad filters */
@@ -80,7 +82,8 @@ export class State {
       maxDataCharacters,
     })
     this.#live = new Live(store, env, this.#rules)
-    if (this.#rules.followsChanges) this.#follow(store)
+    this.#keepers = this.#rules.terms().map((term) => new Keeper(term, { store, env, report }))
+    if (this.#rules.followsChanges || this.#keepers.length > 0) this.#follow(store)
   }
 
   /** How many paths and globs are watched. */
@@ -302,9 +305,10 @@ export class State {
     return this.#live.watch(pattern, subscriber, version)
   }
 
-  /** Ends every subscription. Reads and writes end with the store. */
+  /** Ends every subscription and the work of limits. Reads and writes end with the store. */
   close(): void {
     this.#unfollow()
+    for (const keeper of this.#keepers) keeper.close()
     this.#live.close()
   }
 
@@ -341,7 +345,9 @@ export class State {
   #follow(store: Store): void {
     this.#unfollow = store.watch(({ changes }) => {
       for (const change of changes) {
-        if (change.before !== change.after) this.#rules.onChange(change)
+        if (change.before === change.after) continue
+        this.#rules.onChange(change)
+        for (const keeper of this.#keepers) keeper.changed(change)
       }
     })
   }
