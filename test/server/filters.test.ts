@@ -285,3 +285,12 @@ test.each([
     code,
   })
 })
+
+test('what a limit removes is gone for REST and subscribers alike', async () => {
+  const { url, paths, send } = await books({ 'log/*': { limit: { count: 2 } } })
+  const client = await Client.open(url, 'log/*')
+  for (const name of ['1', '2', '3', '4']) await send('POST', `log/${name}`, '1')
+  await expect.poll(() => paths('log/*')).toEqual(['log/3', 'log/4'])
+  const shown = () => (client.watcher.copy as { path: string }[]).map(({ path }) => path)
+  await expect.poll(shown).toEqual(['log/4', 'log/3'])
+})
