@@ -134,6 +134,11 @@ const table = {
     status: 409,
     message: (peer: string) => `another link with node '${peer}' takes the place of this one`,
   },
+  LINK_UNTRUSTED: {
+    status: 403,
+    message: (why: string) =>
+      `the peer is not trusted: ${why}; give both nodes the same secret in their --secret-file`,
+  },
   NODE_SELF: {
     status: 409,
     message: (id: string) => `node '${id}' can't be its own peer; check --id, --leader and --peer`,

@@ -37,6 +37,17 @@ export interface LinkHost {
   ended(link: Link, error: SkerryError): void
 }
 
+/** Which of the keys that both sides offer may be shared. */
+export type MayShare = (key: string) => boolean
+
+/** How a link came about. */
+export interface LinkOrigin {
+  /** True if this node opened it. */
+  readonly dialed: boolean
+  /** Left out: every key may be shared. */
+  readonly mayShare?: MayShare | undefined
+}
+
 /**
  * One connection with one peer: hello, resume and stream each way, then whatever a {@link Session}
  * has to say. Messages are taken one after the other; each may make the next one wait.
@@ -47,6 +58,7 @@ export class Link {
   readonly #host: LinkHost
   readonly #wire: Wire
   readonly #epoch: string
+  readonly #mayShare: MayShare | undefined
   readonly #waiting: { message: Message; bytes: number }[] = []
   readonly #cancelHandshake: CancelTimer
   #handling = false
@@ -54,9 +66,10 @@ export class Link {
   #session: Session | undefined
   #closed = false
 
-  constructor(host: LinkHost, channel: Channel, dialed: boolean) {
+  constructor(host: LinkHost, channel: Channel, { dialed, mayShare }: LinkOrigin) {
     this.#host = host
     this.dialed = dialed
+    this.#mayShare = mayShare
     this.#epoch = host.store.epoch
     this.#wire = new Wire(host.env, channel, {
       message: (message, bytes) => this.#arrived(message, bytes),
@@ -66,7 +79,8 @@ export class Link {
     this.#cancelHandshake = host.env.setTimer(HANDSHAKE_LIMIT_MS, () =>
       this.close(skerryError('LINK_TIMEOUT', HANDSHAKE_LIMIT_MS)),
     )
-    this.#wire.send(greeting(host.store, host.keys))
+    // Whoever has restricted rights is told only of keys that it may share, once it has named its own.
+    if (mayShare === undefined) this.#introduce(host.keys)
   }
 
   /** How the peer introduced itself; undefined before it has. */
@@ -146,16 +160,26 @@ export class Link {
   }
 
   async #greeted(hello: Hello): Promise<void> {
-    const { store, keys } = this.#host
+    const { store } = this.#host
     checkGreeting(hello, store.nodeId)
     this.#peer = hello
+    if (this.#mayShare !== undefined) this.#introduce(this.#shared(hello))
     const known = await this.#host.admit(this, hello)
     // What this node stamped with a clock gone wild is put right before anybody sees it.
     await store.restamp()
     if (store.epoch !== this.#epoch) this.#host.renewed()
     if (this.#closed) return
     const link = this.#sessionLink(hello.nodeId, known?.forgotten === true)
-    this.#session = new Session(link, hello, sharedKeys(keys, hello.keys))
+    this.#session = new Session(link, hello, this.#shared(hello))
+  }
+
+  #introduce(keys: readonly string[]): void {
+    this.#wire.send(greeting(this.#host.store, keys))
+  }
+
+  #shared(hello: Hello): string[] {
+    const { keys } = this.#host
+    return sharedKeys(keys, hello.keys).filter((key) => this.#mayShare?.(key) ?? true)
   }
 
   #sessionLink(nodeId: string, forgotten: boolean): SessionLink {

@@ -8,11 +8,13 @@ import { Collector } from './collector.ts'
 import { type Commitment, type CommitLevel, Commits } from './commits.ts'
 import { Dialer } from './dialer.ts'
 import { type KnownPeer, KnownPeers } from './known.ts'
-import { Link, type LinkHost } from './link.ts'
+import { Link, type LinkHost, type MayShare } from './link.ts'
 import type { Forget, Hello } from './messages.ts'
 import { ClockOffsets } from './offsets.ts'
 import { linkStatus, type LinkStatus, peerStatus, type SyncStatus } from './status.ts'
 import type { Channel, Transport } from './transport.ts'
+import { SealedChannel } from './trust/channel.ts'
+import type { Secrets } from './trust/secrets.ts'
 import { asSkerryError } from './wire.ts'
 
 /** An old link has this long to show that its peer is still there, before a newcomer takes its place. */
@@ -43,6 +45,8 @@ export interface SyncOptions {
   readonly branches?: readonly { readonly url: string; readonly keys: readonly string[] }[]
   /** Addresses of further nodes to link with. */
   readonly peers?: readonly string[]
+  /** Secrets that links are sealed with; who has none of them gets no link. Default: links are not sealed. */
+  readonly secrets?: Secrets
   /** How long after a repair the next one checks all keys, give or take half of it. Default 600,000 ms. */
   readonly repairIntervalMs?: number
   /** How long between two looks for tombstones that may go, give or take half of it. Default 60,000 ms. */
@@ -121,10 +125,14 @@ export class Sync {
     this.#collector.start()
   }
 
-  /** Takes a channel that another node has opened. */
-  accept(channel: Channel): void {
-    if (this.#stopped) channel.close('stopped')
-    else this.#links.set(new Link(this.#host, channel, false), undefined)
+  /**
+   * Takes a channel that another node has opened.
+   * @param mayShare which of the keys that both offer may be shared with it; default: all of them
+   */
+  accept(channel: Channel, mayShare?: MayShare): void {
+    if (this.#stopped) return channel.close('stopped')
+    const link = new Link(this.#host, this.#sealed(channel, false), { dialed: false, mayShare })
+    this.#links.set(link, undefined)
   }
 
   /** What goes on, for people and programs. */
@@ -205,7 +213,8 @@ export class Sync {
       env: this.#options.env,
       transport: this.#options.transport,
       link: (channel: Channel, dialer: Dialer) => {
-        const link = new Link({ ...this.#host, keys }, channel, true)
+        const mine = { ...this.#host, keys }
+        const link = new Link(mine, this.#sealed(channel, true), { dialed: true })
         this.#links.set(link, dialer)
         return link
       },
@@ -215,6 +224,11 @@ export class Sync {
       },
     }
     this.#dialers.push(new Dialer(host, url, leads))
+  }
+
+  #sealed(channel: Channel, dialed: boolean): Channel {
+    const { secrets, env } = this.#options
+    return secrets === undefined ? channel : new SealedChannel(channel, env, secrets(), dialed)
   }
 
   /** Lets a peer in, if it is who it says it is and this is the link to keep. */
