@@ -19,6 +19,8 @@ export interface Settings {
   readonly allowedHost?: readonly string[]
   readonly tokenFile?: string
   readonly peerTokenFile?: string
+  readonly secretFile?: string
+  readonly allowUnsigned?: readonly string[]
   readonly jwks?: string
   readonly jwtIssuer?: string
   readonly jwtAudience?: string
@@ -210,6 +212,24 @@ export const settings: readonly Setting[] = [
     value: '<file>',
     description: 'tokens and what each may do, as in docs/token-file.schema.json',
     expected: 'the path of a file',
+    limits: { minLength: 1 },
+  },
+  {
+    name: 'secretFile',
+    type: 'string',
+    value: '<file>',
+    description:
+      'secret that the nodes of a cluster share; links are sealed and requests signed with it',
+    expected: 'the path of a file',
+    limits: { minLength: 1 },
+  },
+  {
+    name: 'allowUnsigned',
+    type: 'strings',
+    value: '<cidr>',
+    description:
+      'addresses of Go nodes, which sign nothing, such as 10.0.0.0/24; give it again for more',
+    expected: 'a CIDR block, or a list of them',
     limits: { minLength: 1 },
   },
   {

@@ -56,7 +56,7 @@ function nameKey(thrown: unknown): never {
 function nodeOptions(settings: Settings) {
   const { host, port, data, memory, id, leader, insecure, ...rest } = settings
   const { key, peer, allowedOrigin, allowedHost, maxClockDriftMs, bodyLimitBytes } = rest
-  const { tokenFile, peerTokenFile } = rest
+  const { tokenFile, peerTokenFile, secretFile, allowUnsigned } = rest
   const { nodesKey, extraNode, advertise, allowedPeerNetwork, nodeCheckIntervalMs } = rest
   const plain = { host, port, data, memory, id, leader, insecure, maxClockDriftMs, bodyLimitBytes }
   const lists = { keys: key, peers: peer, allowedOrigins: allowedOrigin, allowedHosts: allowedHost }
@@ -74,7 +74,14 @@ function nodeOptions(settings: Settings) {
     extraNodeUrls: extraNode,
     allowedPeerNetworks: allowedPeerNetwork,
   }
-  const trust = { tokenFile, peerTokenFile, jwt: jwtOf(settings), tls: tlsOf(settings) }
+  const trust = {
+    tokenFile,
+    peerTokenFile,
+    secretFile,
+    allowUnsigned,
+    jwt: jwtOf(settings),
+    tls: tlsOf(settings),
+  }
   // Given as undefined, an option of a node has its default.
   return { ...plain, ...lists, ...pivot, ...limits, ...trust }
 }

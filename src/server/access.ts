@@ -1,4 +1,4 @@
-import type { IncomingHttpHeaders } from 'node:http'
+import type { IncomingMessage } from 'node:http'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { skerryError } from '../core/errors.ts'
 import { EVERYTHING } from '../core/path.ts'
@@ -41,10 +41,13 @@ export const EVERYONE: Principal = Object.freeze({
   may: () => true,
 })
 
+/** What is known of a request before its body has come. */
+export type Asked = Pick<IncomingMessage, 'headers' | 'method' | 'url'>
+
 /** Tells who sends a request. */
 export interface Authenticator {
   /** @throws SKERRY_UNAUTHENTICATED if it brings no token or one that does not hold */
-  principalOf(headers: IncomingHttpHeaders): Principal | Promise<Principal>
+  principalOf(asked: Asked): Principal | Promise<Principal>
 }
 
 /** The authenticator of a node without authentication. */
@@ -80,7 +83,7 @@ export function authenticate(app: FastifyInstance, authenticator: Authenticator)
       done()
       return
     }
-    const found = authenticator.principalOf(request.headers)
+    const found = authenticator.principalOf(request.raw)
     if (found instanceof Promise) {
       found.then(
         (principal) => {

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Env } from '../core/env.ts'
 import { messageOf, skerryError, skerryErrorFrom } from '../core/errors.ts'
-import { type Authenticator, BEARER_PROTOCOL, type Principal } from './access.ts'
+import { type Asked, type Authenticator, BEARER_PROTOCOL, type Principal } from './access.ts'
 import { isKeyFile, Jwt, type JwtOptions } from './jwt.ts'
 import type { Logger } from './log.ts'
 import { Tokens } from './tokens.ts'
@@ -57,7 +57,7 @@ export class Authentication implements Authenticator {
     this.#watch.close()
   }
 
-  principalOf(headers: IncomingHttpHeaders): Principal | Promise<Principal> {
+  principalOf({ headers }: Asked): Principal | Promise<Principal> {
     const token = tokenOf(headers)
     if (token === undefined) {
       const anonymous = this.#tokens?.anonymous

@@ -18,11 +18,11 @@ export function frontRoute(
     const { headers } = request
     const query = targetQuery(request.raw.url!)
     if (query.has('api')) {
-      return apiPage(source, query, await authenticator.principalOf(headers))
+      return apiPage(source, query, await authenticator.principalOf(request.raw))
     }
     void reply.header('vary', 'accept')
     if (!asksForJson(headers.accept)) return reply.type('text/html; charset=utf-8').send(PAGE)
-    assertMay(await authenticator.principalOf(headers), 'read', EVERYTHING)
+    assertMay(await authenticator.principalOf(request.raw), 'read', EVERYTHING)
     return { keys: await source.state.keys() }
   })
 }

@@ -47,6 +47,17 @@ export interface ServerOptions extends PivotOptions {
   readonly maxClockDriftMs?: number
   /** The largest body of a request, in bytes. Default 10,485,760. */
   readonly bodyLimitBytes?: number
+  /**
+   * File with the secret that the nodes of a cluster share: one a line, the preferred one first, each of at least
+   * 32 characters; read again when it changes. Links are sealed with it, and requests between nodes signed; who has
+   * none of them gets no link. Default none.
+   */
+  readonly secretFile?: string
+  /**
+   * Addresses, as CIDR blocks, whose requests of the pivot protocol need no signature though there is a cluster
+   * secret: those of Go nodes. Default none.
+   */
+  readonly allowUnsigned?: readonly string[]
   /** File with tokens and what each may do, read again when it changes. Default none. */
   readonly tokenFile?: string
   /** How to check JSON Web Tokens. Default: none are taken. */
@@ -94,7 +105,17 @@ export interface ResolvedOptions extends Required<
   Omit<
     ServerOptions,
     | (keyof PivotOptions | 'keys')
-    | ('data' | 'memory' | 'id' | 'leader' | 'tokenFile' | 'peerTokenFile' | 'jwt' | 'tls')
+    | (
+        | 'data'
+        | 'memory'
+        | 'id'
+        | 'leader'
+        | 'tokenFile'
+        | 'peerTokenFile'
+        | 'jwt'
+        | 'tls'
+        | 'secretFile'
+      )
     | ('logger' | 'cluster' | 'events')
   >
 > {
@@ -106,6 +127,7 @@ export interface ResolvedOptions extends Required<
   readonly data: string | undefined
   readonly id: string | undefined
   readonly leader: string | undefined
+  readonly secretFile: string | undefined
   readonly tokenFile: string | undefined
   readonly peerTokenFile: string | undefined
   readonly jwt: JwtOptions | undefined
@@ -155,6 +177,8 @@ const checks: Record<keyof ServerOptions, Check> = {
   peers: (name, value) => checkTexts(name, value, (peer) => checkPeer(name, peer)),
   maxClockDriftMs: (name, value) => checkWhole(name, value, Number.MAX_SAFE_INTEGER),
   bodyLimitBytes: (name, value) => checkWhole(name, value, MAX_BODY_LIMIT_BYTES),
+  secretFile: (name, value) => check(name, value, isText(value), 'use the path of a file'),
+  allowUnsigned: (name, value) => checkTexts(name, value, (network) => checkNetwork(name, network)),
   tokenFile: (name, value) => check(name, value, isText(value), 'use the path of a file'),
   peerTokenFile: (name, value) => check(name, value, isText(value), 'use the path of a file'),
   jwt: checkJwt,
@@ -203,6 +227,8 @@ export function resolveOptions(options: ServerOptions): ResolvedOptions {
     peers: Object.freeze([...(options.peers ?? [])]),
     maxClockDriftMs: options.maxClockDriftMs ?? DEFAULT_MAX_CLOCK_DRIFT_MS,
     bodyLimitBytes: options.bodyLimitBytes ?? DEFAULT_BODY_LIMIT_BYTES,
+    secretFile: options.secretFile,
+    allowUnsigned: Object.freeze([...(options.allowUnsigned ?? [])]),
     tokenFile: options.tokenFile,
     peerTokenFile: options.peerTokenFile,
     jwt: options.jwt && Object.freeze({ ...options.jwt }),

@@ -1,8 +1,8 @@
 import { lookup as resolve } from 'node:dns'
-import { readFile } from 'node:fs/promises'
 import { BlockList, isIP, type LookupFunction } from 'node:net'
 import { Agent, request as send } from 'undici'
 import type { HttpAnswer, HttpClient, HttpRequest } from '../sync/pivot/http.ts'
+import type { PeerHeaders } from './credentials.ts'
 
 /** How long a connection may take to come about: what pivot's own client allows. */
 const CONNECT_LIMIT_MS = 500
@@ -17,12 +17,12 @@ const MAX_CONNECTIONS = 10
 export interface PeerClientOptions {
   /** Addresses that may be called, as CIDR blocks; empty: all. */
   readonly networks?: readonly string[]
-  /** File with a token to show, read anew each time; only for peers from the configuration. */
-  readonly tokenFile?: string | undefined
+  /** Says who asks. Default: nothing is said. */
+  readonly headersFor?: PeerHeaders | undefined
 }
 
 /** Sends requests to peers; no redirect is followed, no cookie kept, and every answer has its bound. */
-export function peerClient({ networks = [], tokenFile }: PeerClientOptions = {}): HttpClient {
+export function peerClient({ networks = [], headersFor }: PeerClientOptions = {}): HttpClient {
   const allowed = networks.length > 0 ? networkList(networks) : undefined
   const agent = new Agent({
     connections: MAX_CONNECTIONS,
@@ -36,15 +36,15 @@ export function peerClient({ networks = [], tokenFile }: PeerClientOptions = {})
   return {
     async request(asked: HttpRequest): Promise<HttpAnswer> {
       const { url, method, body, timeoutMs, maxBytes } = asked
-      if (allowed !== undefined) assertAllowed(allowed, new URL(url).hostname)
-      const token = tokenFile === undefined ? undefined : await readFile(tokenFile, 'utf8')
+      const { hostname, pathname, search } = new URL(url)
+      if (allowed !== undefined) assertAllowed(allowed, hostname)
       const answer = await send(url, {
         method,
         dispatcher: agent,
         signal: AbortSignal.any([closing.signal, AbortSignal.timeout(timeoutMs)]),
         headers: {
           ...asked.headers,
-          ...(token !== undefined && { authorization: `Bearer ${token.trim()}` }),
+          ...headersFor?.({ method, path: pathname + search, body }),
         },
         ...(body !== undefined && { body }),
       })

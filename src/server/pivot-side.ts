@@ -10,8 +10,10 @@ import type { HttpClient } from '../sync/pivot/http.ts'
 import type { SyncOptions } from '../sync/sync.ts'
 import type { Channel, Transport } from '../sync/transport.ts'
 import type { ResolvedOptions } from './options.ts'
-import { peerClient } from './pivot-client.ts'
-import { principalGate } from './pivot-gate.ts'
+import { networkList, peerClient } from './pivot-client.ts'
+import type { Authenticator } from './access.ts'
+import type { PeerHeaders } from './credentials.ts'
+import { type PivotGate, principalGate, signedGate } from './pivot-gate.ts'
 import { isPivotKey, type ResolvedPivot } from './pivot-options.ts'
 import { pivotOperatorRoutes } from './pivot-operator.ts'
 import { StatusBoard } from './pivot-status.ts'
@@ -21,26 +23,51 @@ import type { RestParts } from './rest.ts'
 /** For how long what was removed by absence at a leader can be brought back: 30 days. */
 const KEEP_REMOVED_MS = 30 * 24 * 3_600_000
 
+/** How the pivot protocol is secured. */
+export interface PivotTrust {
+  readonly headersFor: PeerHeaders
+  /** True if there is a cluster secret: requests are signed, and must be. */
+  readonly signed: boolean
+  readonly authenticator: Authenticator
+  /** Addresses, as CIDR blocks, that need no signature. */
+  readonly unsigned: readonly string[]
+}
+
+interface PivotSideParts {
+  readonly options: ResolvedPivot
+  readonly leaderHttp: HttpClient
+  readonly gate: PivotGate
+}
+
 /** What a node has of the pivot protocol, and how it chooses between that and native links. */
 export class PivotSide {
   readonly pivot: Pivot
   readonly board: StatusBoard
   readonly #options: ResolvedPivot
   readonly #leaderHttp: HttpClient
+  readonly #gate: PivotGate
   #own: string | undefined
 
   /** Reads what was kept; the store must be open. */
-  static async open(store: Store, options: ResolvedOptions, env: Env): Promise<PivotSide> {
+  static async open(
+    store: Store,
+    options: ResolvedOptions,
+    env: Env,
+    trust: PivotTrust,
+  ): Promise<PivotSide> {
     // What calls back is made before what it calls.
     const later: { side?: PivotSide } = {}
-    const { pivot: resolved, peerTokenFile: tokenFile } = options
+    const { pivot: resolved } = options
+    const { headersFor, signed } = trust
     const networks = resolved.allowedPeerNetworks
-    const leaderHttp = resolved.httpClient ?? peerClient({ tokenFile })
+    const leaderHttp = resolved.httpClient ?? peerClient({ headersFor })
     const { nodesKey } = resolved
     const pivot = new Pivot({
       env,
       leaderHttp,
-      nodeHttp: resolved.httpClient ?? peerClient({ networks }),
+      nodeHttp:
+        resolved.httpClient ??
+        peerClient({ networks, headersFor: signed ? headersFor : undefined }),
       keys: keysOf(store, resolved),
       nodesKey: nodesKey === undefined ? undefined : { path: nodesKey, store },
       extraNodes: resolved.extraNodeUrls,
@@ -52,20 +79,17 @@ export class PivotSide {
     })
     await pivot.open()
     const board = await StatusBoard.open(env, () => pivot.status)
-    later.side = new PivotSide(pivot, board, { options: resolved, leaderHttp })
+    later.side = new PivotSide(pivot, board, { options: resolved, leaderHttp, gate: gateOf(trust) })
     return later.side
   }
 
   /** Use {@link open}. */
-  constructor(
-    pivot: Pivot,
-    board: StatusBoard,
-    { options, leaderHttp }: { options: ResolvedPivot; leaderHttp: HttpClient },
-  ) {
+  constructor(pivot: Pivot, board: StatusBoard, { options, leaderHttp, gate }: PivotSideParts) {
     this.pivot = pivot
     this.board = board
     this.#options = options
     this.#leaderHttp = leaderHttp
+    this.#gate = gate
   }
 
   /** This node's `host:port`, once it is known. */
@@ -124,7 +148,7 @@ export class PivotSide {
   /** Adds the routes of the protocol. */
   routes(app: FastifyInstance, nodeId: string): void {
     const { nativeLink: offersLink } = this.#options
-    void app.register(pivotRoutes({ pivot: this.pivot, gate: principalGate, nodeId, offersLink }))
+    void app.register(pivotRoutes({ pivot: this.pivot, gate: this.#gate, nodeId, offersLink }))
     void app.register((routes) => pivotOperatorRoutes(routes, this.pivot))
   }
 
@@ -146,4 +170,8 @@ const ONLY_PIVOT = 'it takes no native links, and is followed by the pivot proto
 
 function keysOf(store: Store, { keys }: ResolvedPivot): PivotKey[] {
   return keys.filter(isPivotKey).map((key) => pivotKey(key.path, key.store ?? store, key.leader))
+}
+
+function gateOf({ signed, authenticator, unsigned }: PivotTrust): PivotGate {
+  return signed ? signedGate(authenticator, networkList(unsigned)) : principalGate
 }

@@ -35,18 +35,20 @@ export function pivotRoutes(options: PivotRoutesOptions) {
     const routes = new PivotRoutes(options)
     app.removeAllContentTypeParsers()
     app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
+    app.addHook('onRequest', (request) => options.gate.enter(request))
     const open = { config: { open: true } }
+    const known = { config: { open: options.gate.signed } }
     // Nothing is told and nothing is changed by these, so leaders and nodes need no credentials for them.
     app.get(`${PIVOT_ROUTE}/version`, open, () => routes.version())
     for (const route of ['/pivot', '/synchronize/pivot']) {
       app.get(PIVOT_ROUTE + route, open, (request, reply) => routes.pull(request, reply))
     }
     app.get(`${PIVOT_ROUTE}/synchronize/node`, open, (_request, reply) => routes.synchronize(reply))
-    app.get(`${PIVOT_ROUTE}/health/nodes`, (request, reply) => routes.health(request, reply))
-    app.get(`${PIVOT_ROUTE}/activity/*`, (request, reply) => routes.activity(request, reply))
-    app.get(`${PIVOT_ROUTE}/pivot/*`, (request, reply) => routes.read(request, reply))
-    app.post(`${PIVOT_ROUTE}/pivot/*`, (request, reply) => routes.post(request, reply))
-    app.delete(`${PIVOT_ROUTE}/pivot/*`, (request, reply) => routes.delete(request, reply))
+    app.get(`${PIVOT_ROUTE}/health/nodes`, known, (request, reply) => routes.health(request, reply))
+    app.get(`${PIVOT_ROUTE}/activity/*`, known, (request, reply) => routes.activity(request, reply))
+    app.get(`${PIVOT_ROUTE}/pivot/*`, known, (request, reply) => routes.read(request, reply))
+    app.post(`${PIVOT_ROUTE}/pivot/*`, known, (request, reply) => routes.post(request, reply))
+    app.delete(`${PIVOT_ROUTE}/pivot/*`, known, (request, reply) => routes.delete(request, reply))
   }
 }
 

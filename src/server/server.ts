@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net'
 import type { Registry } from 'prom-client'
 import type { Cluster } from '../cluster/cluster.ts'
 import type { Env } from '../core/env.ts'
+import { EVERYTHING } from '../core/path.ts'
 import { messageOf, skerryError, skerryErrorFrom } from '../core/errors.ts'
 import type { Coordinator } from '../events/coordinator.ts'
 import { STATUS_PATH } from '../core/path.ts'
@@ -13,11 +14,14 @@ import { LocalStore } from '../store/local.ts'
 import { MemoryEngine } from '../store/memory.ts'
 import type { Store } from '../store/store.ts'
 import type { Pivot } from '../sync/pivot/pivot.ts'
+import type { MayShare } from '../sync/link.ts'
 import { Sync } from '../sync/sync.ts'
+import type { Principal, Verb } from './access.ts'
 import { hostAndPort, isWildcard, serverUrl } from './address.ts'
 import { SocketChannel } from './channel.ts'
 import { type ClusterNode, openClusterNode } from './cluster/node.ts'
 import { allowCompression } from './compression.ts'
+import { type PeerHeaders, peerHeaders } from './credentials.ts'
 import { machineEnv } from './env.ts'
 import { answerClientError, answerFailure, failureOf } from './failure.ts'
 import { frontRoute } from './front.ts'
@@ -56,6 +60,8 @@ interface ServerParts {
   readonly side: PivotSide
   /** Undefined: it is in no cluster. */
   readonly clusterNode: ClusterNode | undefined
+  /** What it shows to other nodes. */
+  readonly headers: PeerHeaders
 }
 
 /**
@@ -85,7 +91,7 @@ export class Server {
 
   /** Use {@link createServer}. */
   constructor(store: Store, options: ResolvedOptions, env: Env, parts: ServerParts) {
-    const { perimeter, side, clusterNode } = parts
+    const { perimeter, side, clusterNode, headers } = parts
     this.store = store
     this.#clusterNode = clusterNode
     this.#logger = options.logger ?? silent
@@ -95,14 +101,16 @@ export class Server {
     this.#perimeter = perimeter
     this.#side = side
     this.#startedMs = env.monotonicMs()
-    const { keys, leader, peers, peerTokenFile } = options
+    const { keys, leader, peers } = options
+    const { secrets } = perimeter
     this.#sync = new Sync({
       store,
       env,
-      transport: side.choosing(socketTransport(peerTokenFile)),
+      transport: side.choosing(socketTransport(headers)),
       keys,
       peers,
       ...side.links(leader),
+      ...(secrets !== undefined && { secrets: () => secrets.current() }),
     })
     this.#upgrades = this.#sockets()
     this.#metrics = new Metrics(this.#measured())
@@ -268,7 +276,8 @@ export class Server {
     })
     return new Upgrades(
       {
-        link: (socket) => this.#sync.accept(new SocketChannel(socket)),
+        link: (socket, principal) =>
+          this.#sync.accept(new SocketChannel(socket), sharingOf(principal)),
         tellTime: (socket) => clients.tellTime(socket),
         assertOpen: (pattern) => this.state.assertOpen(pattern, 'read'),
         subscribe: (socket, stream, asked) =>
@@ -323,6 +332,14 @@ export class Server {
   }
 }
 
+/** Which keys a peer may share: all of them with the right `admin`, else those that it may read, write and delete. */
+function sharingOf(principal: Principal): MayShare | undefined {
+  if (principal.may('admin', EVERYTHING)) return undefined
+  return (key) => SHARING.every((verb) => principal.may(verb, key))
+}
+
+const SHARING: readonly Verb[] = ['read', 'write', 'delete']
+
 /**
  * Makes a node; {@link Server.listen} has it serve.
  *
@@ -344,9 +361,13 @@ export async function createServer(
   let store: Store | undefined
   try {
     store = await openStore(resolved, env)
-    const side = await PivotSide.open(store, resolved, env)
-    const clusterNode = await openClusterNode({ ...resolved, env, id: store.nodeId })
-    return new Server(store, resolved, env, { perimeter, side, clusterNode })
+    const { secrets, authenticator } = perimeter
+    const headers = peerHeaders(env, { tokenFile: resolved.peerTokenFile, secrets })
+    const signed = secrets !== undefined
+    const trust = { headersFor: headers, signed, authenticator, unsigned: resolved.allowUnsigned }
+    const side = await PivotSide.open(store, resolved, env, trust)
+    const clusterNode = await openClusterNode({ ...resolved, env, id: store.nodeId, headers })
+    return new Server(store, resolved, env, { perimeter, side, clusterNode, headers })
   } catch (error) {
     perimeter.close()
     await store?.close()

@@ -1,35 +1,34 @@
-import { readFile } from 'node:fs/promises'
 import { WebSocket } from 'ws'
 import { messageOf, skerryError, skerryErrorFrom } from '../core/errors.ts'
 import type { Channel, Transport } from '../sync/transport.ts'
-import { linkUrl } from './address.ts'
+import { LINK_PATH, linkUrl } from './address.ts'
 import { MAX_LINK_FRAME_BYTES, SocketChannel } from './channel.ts'
+import type { PeerHeaders } from './credentials.ts'
 
 /** A node has this long to accept a link. */
 const HANDSHAKE_TIMEOUT_MS = 10_000
 
 /**
  * Opens links to other nodes as WebSockets.
- * @param tokenFile holds the token to show them, read anew each time
+ * @param headersFor says who dials
  */
-export function socketTransport(tokenFile?: string): Transport {
+export function socketTransport(headersFor: PeerHeaders): Transport {
   return {
     /** @throws SKERRY_PEER_UNREACHABLE if no link comes about */
     async dial(address: string): Promise<Channel> {
       const url = linkUrl(address)
       if (url === undefined) throw skerryError('PEER_UNREACHABLE', address, 'it is not an address')
-      const headers = await headersWith(tokenFile).catch((error: unknown) => {
-        throw skerryErrorFrom(error, 'PEER_UNREACHABLE', address, messageOf(error))
-      })
-      return open(url, address, headers)
+      return open(url, address, headersOf(headersFor, address))
     },
   }
 }
 
-async function headersWith(tokenFile: string | undefined): Promise<Record<string, string>> {
-  if (tokenFile === undefined) return {}
-  const token = (await readFile(tokenFile, 'utf8')).trim()
-  return { authorization: `Bearer ${token}` }
+function headersOf(headersFor: PeerHeaders, address: string): Readonly<Record<string, string>> {
+  try {
+    return headersFor({ method: 'GET', path: `/${LINK_PATH}` })
+  } catch (error) {
+    throw skerryErrorFrom(error, 'PEER_UNREACHABLE', address, messageOf(error))
+  }
 }
 
 function open(

@@ -30,7 +30,7 @@ export interface UpgradeTargets {
   /** A client of our own opens its one socket. */
   converse(socket: WebSocket, stream: Duplex, principal: Principal): void
   /** Another node opens a link. */
-  link(socket: WebSocket): void
+  link(socket: WebSocket, principal: Principal): void
 }
 
 /** How many sockets may be open at once. */
@@ -102,7 +102,10 @@ export class Upgrades {
     if (this.#open.size + this.#pending > maxSockets) throw skerryError('SOCKETS_FULL', maxSockets)
     const { request } = upgrade
     const pattern = targetPath(request.url!)
-    const principal = await this.#perimeter.admit(request, pattern !== LINK_PATH)
+    const principal = await this.#perimeter.admit(
+      request,
+      pattern === LINK_PATH ? 'nodes' : 'pages',
+    )
     this.#assertServing()
     // Who is gone by now gives nothing back any more.
     if (upgrade.stream.destroyed) return
@@ -124,8 +127,9 @@ export class Upgrades {
         this.#targets.converse(socket, upgrade.stream, principal),
       )
     } else if (pattern === LINK_PATH) {
-      assertMay(principal, 'admin', EVERYTHING)
-      this.#accept(this.#links, upgrade, (socket) => this.#targets.link(socket))
+      // Rights by key are for who is known; the link itself looks at them.
+      if (principal.anonymous) assertMay(principal, 'admin', EVERYTHING)
+      this.#accept(this.#links, upgrade, (socket) => this.#targets.link(socket, principal))
     } else if (pattern === '') {
       this.#accept(this.#clients, upgrade, (socket) => this.#targets.tellTime(socket, principal))
     } else {

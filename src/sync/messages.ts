@@ -398,9 +398,15 @@ export function encodeFrame(frame: number, message: Message): Uint8Array {
   return pack([frame, number, ...codecs[number]![1].fields(message as never)])
 }
 
+/** What the first frame of a sealed link begins with; the number is the version of the seal. */
+export const SEAL_OFFER = 'skerry seal 1'
+
 /** @throws SKERRY_CODEC_INVALID if it is not a frame of this protocol */
 export function decodeFrame(bytes: Uint8Array): { frame: number; message: Message } {
   const [frame, number, ...fields] = readTuple(unpack(bytes), 'frame')
+  if (frame === SEAL_OFFER) {
+    throw skerryError('LINK_UNTRUSTED', 'it seals its frames, and this node has no cluster secret')
+  }
   const codec = codecs[readCount(number, 'kind')]
   if (codec === undefined)
     throw skerryError('CODEC_INVALID', `no message has kind ${String(number)}`)

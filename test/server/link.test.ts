@@ -67,7 +67,7 @@ test('whoever does not speak the link is dropped, and harms nothing', async () =
 })
 
 test('a dial that comes to nothing says why', async () => {
-  const dial = (url: string) => socketTransport().dial(url)
+  const dial = (url: string) => socketTransport(() => ({})).dial(url)
   const node = await runningNode()
   const unreachable = { code: 'SKERRY_PEER_UNREACHABLE' }
   await expect(dial(`${node.url}/metrics`)).rejects.toMatchObject(unreachable)

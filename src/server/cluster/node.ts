@@ -5,8 +5,8 @@ import type { CoordinatorStatus } from '../../events/coordinator.ts'
 import { adminOnly } from '../access.ts'
 import { openEventNode, type EventNode } from '../events/node.ts'
 import { resolveServerEvents, type ServerEventsOptions } from '../events/options.ts'
+import type { PeerHeaders } from '../credentials.ts'
 import { type Logger, silent } from '../log.ts'
-import { peerToken } from '../peer-token.ts'
 import { Streams } from '../streams.ts'
 import { Membership, type MembershipStatus } from './membership.ts'
 import { resolveServerCluster, type ServerClusterOptions } from './options.ts'
@@ -19,8 +19,8 @@ export interface ClusterNodeParts {
   readonly id: string
   /** Directory of the node's data; undefined: in memory. */
   readonly data: string | undefined
-  /** File with the token to show to other nodes. */
-  readonly peerTokenFile: string | undefined
+  /** What it shows to other nodes. */
+  readonly headers: PeerHeaders
   readonly cluster: ServerClusterOptions | undefined
   /** Undefined: no events. */
   readonly events: ServerEventsOptions | undefined
@@ -81,10 +81,9 @@ export class ClusterNode {
  * @throws SKERRY_DATA_DIR_IN_USE, SKERRY_DATA_DIR_UNREADABLE
  */
 export async function openClusterNode(parts: ClusterNodeParts): Promise<ClusterNode | undefined> {
-  const { env, logger = silent, id, data, peerTokenFile } = parts
+  const { env, logger = silent, id, data, headers } = parts
   if (parts.cluster === undefined && parts.events === undefined) return undefined
   const options = resolveServerCluster(parts.cluster ?? {}, id)
-  const headers = peerToken(env, peerTokenFile)
   const keptIn = parts.events && resolveServerEvents(parts.events, env)
   const events =
     keptIn && (await openEventNode({ env, logger, id, headers, options: keptIn, directory: data }))

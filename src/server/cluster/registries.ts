@@ -6,7 +6,7 @@ import { RemoteRegistry } from '../../cluster/remote.ts'
 import type { Env } from '../../core/env.ts'
 import { openLevelEngine } from '../../store/level.ts'
 import { LocalStore } from '../../store/local.ts'
-import type { PeerHeaders } from '../peer-token.ts'
+import type { PeerHeaders } from '../credentials.ts'
 
 /** Which cluster's registry. */
 export interface ClusterNames {

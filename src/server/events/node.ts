@@ -15,7 +15,7 @@ import { openLevelEngine } from '../../store/level.ts'
 import { MemoryEngine } from '../../store/memory.ts'
 import { eventRoutes } from '../events.ts'
 import type { Logger } from '../log.ts'
-import type { PeerHeaders } from '../peer-token.ts'
+import type { PeerHeaders } from '../credentials.ts'
 import type { LiveStream, Streams } from '../streams.ts'
 import type { ResolvedServerEvents } from './options.ts'
 

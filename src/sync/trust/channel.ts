@@ -1,13 +1,11 @@
 import { pack, readBytes, readText, readTuple, unpack } from '../../core/codec.ts'
 import type { Env } from '../../core/env.ts'
 import { skerryError } from '../../core/errors.ts'
+import { SEAL_OFFER } from '../messages.ts'
 import type { Channel, ChannelListener } from '../transport.ts'
 import { asSkerryError } from '../wire.ts'
 import { linkKeys, Opener, Seal } from './seal.ts'
 import { type Secret, sharedSecret } from './secrets.ts'
-
-/** What every offer begins with; the number is the version of the seal. */
-const OFFER = 'skerry seal 1'
 
 const NONCE_BYTES = 32
 
@@ -51,7 +49,7 @@ export class SealedChannel implements Channel {
       frame: (bytes) => this.#received(bytes),
       closed: (reason) => this.#ended(reason),
     })
-    this.#channel.send(pack([OFFER, this.#nonce, this.#secrets.map(({ id }) => id)]))
+    this.#channel.send(pack([SEAL_OFFER, this.#nonce, this.#secrets.map(({ id }) => id)]))
   }
 
   send(frame: Uint8Array): void {
@@ -116,7 +114,7 @@ function readOffer(bytes: Uint8Array): { nonce: Uint8Array; ids: string[] } {
     const [mark, nonce, ids] = readTuple(unpack(bytes), 'offer')
     const offered = { nonce: readBytes(nonce, 'nonce'), ids: readTuple(ids, 'ids') }
     if (
-      mark === OFFER &&
+      mark === SEAL_OFFER &&
       offered.nonce.length === NONCE_BYTES &&
       offered.ids.length <= MAX_OFFERED
     ) {
