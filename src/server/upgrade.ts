@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { WebSocketServer, type WebSocket } from 'ws'
 import { skerryError } from '../core/errors.ts'
-import { assertPattern, EVERYTHING, isReserved, STATUS_PATH } from '../core/path.ts'
+import { assertPattern, isReserved, STATUS_PATH } from '../core/path.ts'
 import { assertMay, BEARER_PROTOCOL, type Principal } from './access.ts'
 import { LINK_PATH, LIVE_PATH, targetPath, targetQuery } from './address.ts'
 import { MAX_LINK_FRAME_BYTES } from './channel.ts'
@@ -127,8 +127,7 @@ export class Upgrades {
         this.#targets.converse(socket, upgrade.stream, principal),
       )
     } else if (pattern === LINK_PATH) {
-      // Rights by key are for who is known; the link itself looks at them.
-      if (principal.anonymous) assertMay(principal, 'admin', EVERYTHING)
+      assertMay(principal, 'admin', LINK_PATH)
       this.#accept(this.#links, upgrade, (socket) => this.#targets.link(socket, principal))
     } else if (pattern === '') {
       this.#accept(this.#clients, upgrade, (socket) => this.#targets.tellTime(socket, principal))
