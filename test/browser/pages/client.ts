@@ -32,7 +32,7 @@ const driver = {
   failure: (path: string, data: unknown) =>
     client.set(path, data).then(
       () => undefined,
-      (error: unknown) => (error as skerry.ClientError).code,
+      (error: unknown) => [(error as skerry.ClientError).code, client.sync.state.lastError?.code],
     ),
 }
 
