@@ -17,6 +17,9 @@ const MAX_CLIENT_MESSAGE_BYTES = 4096
 /** The largest message of a client of our own, in bytes; it may carry data of the largest size. */
 const MAX_LIVE_MESSAGE_BYTES = 16 * 1024 * 1024
 
+/** What the right `admin` must cover to open a link; which keys it may share is another matter. */
+const LINK_RIGHT = 'link'
+
 const CLOSED_FOR_STOP = 1001
 
 /** Who takes over the sockets. */
@@ -127,7 +130,7 @@ export class Upgrades {
         this.#targets.converse(socket, upgrade.stream, principal),
       )
     } else if (pattern === LINK_PATH) {
-      assertMay(principal, 'admin', LINK_PATH)
+      assertMay(principal, 'admin', LINK_RIGHT)
       this.#accept(this.#links, upgrade, (socket) => this.#targets.link(socket, principal))
     } else if (pattern === '') {
       this.#accept(this.#clients, upgrade, (socket) => this.#targets.tellTime(socket, principal))

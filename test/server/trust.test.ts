@@ -59,7 +59,7 @@ test('a peer without the right admin shares what its token may read, write and d
   const token = 'a-token-of-the-edge-number-7'
   const rights = [
     { verbs: ['read', 'write', 'delete'], paths: ['edge/*'] },
-    { verbs: ['admin'], paths: ['_skerry/link'] },
+    { verbs: ['admin'], paths: ['link'] },
   ]
   const tokens = { tokens: [{ name: 'edge7', token, rights }] }
   const keys = ['edge/*', 'secret/*']
