@@ -11,6 +11,7 @@ import { addImport } from './import.ts'
 import { addServe } from './serve.ts'
 import { addSim } from './sim.ts'
 import { addStatus } from './status.ts'
+import { addWatch } from './watch.ts'
 
 /** A command's own file adds it; settings made before are passed on to it. */
 function commandLine(): Command {
@@ -27,6 +28,7 @@ function commandLine(): Command {
   addExport(program)
   addImport(program)
   addBackup(program)
+  addWatch(program)
   addSim(program)
   return program
 }
