@@ -61,7 +61,7 @@ export function transferRoutes(store: Store, data: string | undefined) {
       keys.forEach(assertKey)
       const posted = importedEntries(bodyText(request.body))
       const entries = posted.filter(({ path }) => keys.some((key) => matches(key, path)))
-      const changed = await store.merge(entries, { peer: '' })
+      const { changed } = await store.merge(entries, { peer: '' })
       return { entries: entries.length, changed }
     })
   }
