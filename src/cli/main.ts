@@ -6,6 +6,8 @@ import { addBackup } from './backup.ts'
 import { addData } from './data.ts'
 import { addDemo } from './demo.ts'
 import { addExport } from './export.ts'
+import { addCluster } from './cluster.ts'
+import { addEvents } from './events.ts'
 import { failureOf } from './failure.ts'
 import { addImport } from './import.ts'
 import { addServe } from './serve.ts'
@@ -29,6 +31,8 @@ function commandLine(): Command {
   addImport(program)
   addBackup(program)
   addWatch(program)
+  addCluster(program)
+  addEvents(program)
   addSim(program)
   return program
 }

@@ -1,58 +1,7 @@
-/** What `serve` runs with, once flags, environment, config file and defaults are brought together. */
-export interface Settings {
-  readonly host: string
-  readonly port: number
-  readonly data?: string
-  readonly memory?: boolean
-  readonly id?: string
-  readonly key?: readonly string[]
-  readonly leader?: string
-  readonly peer?: readonly string[]
-  readonly nodesKey?: string
-  readonly extraNode?: readonly string[]
-  readonly advertise?: string
-  readonly allowedPeerNetwork?: readonly string[]
-  readonly nodeCheckIntervalMs?: number
-  readonly maxClockDriftMs?: number
-  readonly bodyLimitBytes?: number
-  readonly allowedOrigin?: readonly string[]
-  readonly allowedHost?: readonly string[]
-  readonly tokenFile?: string
-  readonly peerTokenFile?: string
-  readonly secretFile?: string
-  readonly allowUnsigned?: readonly string[]
-  readonly jwks?: string
-  readonly jwtIssuer?: string
-  readonly jwtAudience?: string
-  readonly jwtAlgorithm?: readonly string[]
-  readonly jwtRightsClaim?: string
-  readonly maxRequestsPerMinute?: number
-  readonly maxConnections?: number
-  readonly maxConnectionsPerAddress?: number
-  readonly maxSockets?: number
-  readonly maxSocketsPerClient?: number
-  readonly tlsCert?: string
-  readonly tlsKey?: string
-  readonly tlsClientCa?: string
-  readonly insecure?: boolean
-  readonly json?: boolean
-  readonly logLevel: string
-}
+import { clusterSettings, eventSettings } from './cluster/settings.ts'
+import type { Setting } from './setting.ts'
 
-export type SettingName = keyof Settings
-
-/** One option of `serve`: from this table come its flag, its variable and its config member. */
-export interface Setting {
-  readonly name: SettingName
-  readonly type: 'string' | 'integer' | 'boolean' | 'strings'
-  /** What stands for the value in the help, such as `<dir>`. */
-  readonly value?: string
-  readonly description: string
-  /** What the value must be, for error messages. */
-  readonly expected: string
-  readonly limits?: Readonly<Record<string, unknown>>
-  readonly fallback?: string | number | boolean
-}
+export type { Setting, SettingName, Settings } from './setting.ts'
 
 /** Where a node keeps its data if nobody says where. */
 const DATA_DIR = 'skerry-data'
@@ -154,7 +103,7 @@ export const settings: readonly Setting[] = [
     name: 'advertise',
     type: 'string',
     value: '<address>',
-    description: 'host:port of this node as nodes of the pivot protocol know it',
+    description: 'host:port at which other nodes reach this one; by default where it listens',
     expected: 'host:port',
     limits: { minLength: 1 },
   },
@@ -345,6 +294,8 @@ export const settings: readonly Setting[] = [
     expected: 'the path of a file',
     limits: { minLength: 1 },
   },
+  ...clusterSettings,
+  ...eventSettings,
   {
     name: 'insecure',
     type: 'boolean',

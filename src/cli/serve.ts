@@ -1,6 +1,7 @@
 import { type Command, Option } from 'commander'
 import { type Logger, destination, pino } from 'pino'
 import { type ServerOptions, SkerryError, createServer, skerryError } from '../index.ts'
+import { clusterOptions } from './cluster/settings.ts'
 import { type Setting, type Settings, settings } from './schema.ts'
 import { type Flags, flagOf, resolveSettings } from './settings.ts'
 import { stopRequest } from './stop.ts'
@@ -83,7 +84,7 @@ function nodeOptions(settings: Settings) {
     tls: tlsOf(settings),
   }
   // Given as undefined, an option of a node has its default.
-  return { ...plain, ...lists, ...pivot, ...limits, ...trust }
+  return { ...plain, ...lists, ...pivot, ...limits, ...trust, ...clusterOptions(settings) }
 }
 
 function jwtOf(settings: Settings): ServerOptions['jwt'] {

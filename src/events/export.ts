@@ -33,11 +33,26 @@ export async function exportEvents(
   file: string,
   options: ExportOptions = {},
 ): Promise<ExportReport> {
+  async function* lines() {
+    for await (const batch of batches) yield batch.map((event) => eventLine(event).trimEnd())
+  }
+  return exportLines(lines(), file, options)
+}
+
+/**
+ * The same for events that are lines of NDJSON already, as a node's `GET /_skerry/events` sends them.
+ * @param batches lines without their line breaks, in key order
+ */
+export async function exportLines(
+  batches: AsyncIterable<readonly string[]>,
+  file: string,
+  options: ExportOptions = {},
+): Promise<ExportReport> {
   const digest = createHash('sha256')
   let events = 0
-  async function* lines() {
+  async function* texts() {
     for await (const batch of batches) {
-      const text = batch.map(eventLine).join('')
+      const text = batch.map((line) => `${line}\n`).join('')
       digest.update(text)
       events += batch.length
       options.onProgress?.(events)
@@ -46,7 +61,7 @@ export async function exportEvents(
   }
   const part = `${file}.part`
   const steps = file.endsWith('.gz') ? [createGzip()] : []
-  await pipeline([Readable.from(lines()), ...steps, createWriteStream(part)])
+  await pipeline([Readable.from(texts()), ...steps, createWriteStream(part)])
   await rename(part, file)
   return { events, sha256: digest.digest('hex') }
 }

@@ -12,8 +12,8 @@ export interface RepairOptions {
   readonly from?: string | undefined
   /** Key before which to stop; default: none. */
   readonly to?: string | undefined
-  /** Called now and then with the number of events seen so far. */
-  readonly onProgress?: ((events: number) => void) | undefined
+  /** Called now and then with the number of events seen so far and the key of the last one. */
+  readonly onProgress?: ((events: number, key: string) => void) | undefined
 }
 
 /** What a sweep needs of the coordinator. */
@@ -61,7 +61,7 @@ export class Sweep {
         const rows = batch.slice(at, at + PARALLEL_COPIES)
         await Promise.all(rows.map((row) => this.#repair(row, shared)))
       }
-      options.onProgress?.(this.#counts.events)
+      options.onProgress?.(this.#counts.events, batch.at(-1)?.key ?? '')
     }
     return this.#report()
   }

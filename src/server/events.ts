@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { assertJson } from '../core/json.ts'
 import { messageOf, skerryError, SkerryError } from '../core/errors.ts'
@@ -7,6 +8,7 @@ import type { Coordinator } from '../events/coordinator.ts'
 import { eventLine } from '../events/export.ts'
 import type { KeyGenerator } from '../events/key.ts'
 import type { EventLog } from '../events/log.ts'
+import type { RepairOptions } from '../events/sweep.ts'
 import type { ReplicaPage } from '../events/storage.ts'
 
 /** What the routes of events serve. */
@@ -18,6 +20,8 @@ export interface EventRoutesOptions {
 
 /** Rows of replicas that one page holds at most. */
 const MAX_PAGE_ROWS = 5_000
+/** Between two lines about the progress of a repair. */
+const PROGRESS_MS = 500
 /** Bytes of one request with replicas: more than a transport puts into one. */
 const REPLICAS_BODY_LIMIT = 32 * 1024 * 1024
 
@@ -28,7 +32,8 @@ const REPLICAS_BODY_LIMIT = 32 * 1024 * 1024
  * - `GET /_skerry/events/{key}` one event; 404
  * - `GET /_skerry/events?from=&to=` the events of the cluster in key order, NDJSON
  * - `GET /_skerry/events/intervals`, `…/status`, `…/under-replicated`
- * - `POST /_skerry/events/repair?from=&to=` a sweep, and what it found
+ * - `POST /_skerry/events/repair?from=&to=` a sweep, and what it found; with `progress=1` as NDJSON,
+ *   how far it is first
  * - `…/replicas` what nodes say to each other
  */
 export function eventRoutes(app: FastifyInstance, options: EventRoutesOptions): void {
@@ -82,9 +87,10 @@ function operatorRoutes(app: FastifyInstance, { coordinator, log }: EventRoutesO
   app.get('/under-replicated', async (_request, reply) =>
     ndjson(reply, shortfallLines(coordinator)),
   )
-  app.post<{ Querystring: Query }>('/repair', async (request) => {
-    const { from, to } = request.query
-    return coordinator.repair({ from, to })
+  app.post<{ Querystring: Query }>('/repair', async (request, reply) => {
+    const { from, to, progress } = request.query
+    if (progress !== '1') return coordinator.repair({ from, to })
+    return ndjson(reply, repairLines(coordinator, { from, to }))
   })
 }
 
@@ -97,7 +103,7 @@ function replicaRoutes(app: FastifyInstance, { log }: EventRoutesOptions): void 
           await log.writeReplica(key, jsonLine(text))
           return null
         } catch (error) {
-          return error instanceof SkerryError ? error.code : messageOf(error)
+          return codeOf(error)
         }
       }),
     )
@@ -118,6 +124,25 @@ async function* scanLines(coordinator: Coordinator, from?: string, to?: string) 
   for await (const batch of coordinator.scanTexts({ from, to })) {
     yield batch.map(eventLine).join('')
   }
+}
+
+/** How far it is, each second at most; last its report, or why it failed. */
+async function* repairLines(coordinator: Coordinator, range: RepairOptions) {
+  let seen = 0
+  let last = ''
+  let isOver = false
+  const report = coordinator
+    .repair({ ...range, onProgress: (events, key) => ([seen, last] = [events, key]) })
+    .then(
+      (found) => ({ report: found }),
+      (error: unknown) => ({ code: codeOf(error), message: messageOf(error) }),
+    )
+    .finally(() => (isOver = true))
+  const pause = () => Promise.race([report, sleep(PROGRESS_MS, undefined, { ref: false })])
+  for (await pause(); !isOver; await pause()) {
+    if (last !== '') yield `${JSON.stringify({ seen, key: last })}\n`
+  }
+  yield `${JSON.stringify(await report)}\n`
 }
 
 async function* shortfallLines(coordinator: Coordinator) {
@@ -143,6 +168,11 @@ function readReplicas(body: string): readonly (readonly [key: string, text: stri
     Array.isArray(row) && typeof row[0] === 'string' && typeof row[1] === 'string'
   if (Array.isArray(rows) && rows.every(isReplica)) return rows
   throw skerryError('JSON_INVALID', 'an array of [key, text] is expected')
+}
+
+/** What a program goes by. */
+function codeOf(error: unknown): string {
+  return error instanceof SkerryError ? error.code : messageOf(error)
 }
 
 function answerError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {

@@ -55,6 +55,12 @@ export const eventErrors = {
     message: (nodes: string) =>
       `what was asked for may be on nodes that don't answer: ${excerpt(nodes)}; try again later`,
   },
+  EVENTS_MISSING: {
+    status: 500,
+    message: (missing: number, conflicts: number) =>
+      `${missing} events lack replicas and ${conflicts} differ between nodes; ` +
+      "'skerry events under-replicated' says why",
+  },
   EVENTS_NO_TRANSPORT: {
     status: 500,
     message: () => "nobody carries replicas to peers: listen to '_put', or hand in a transport",
