@@ -2,10 +2,11 @@ import { type Command, InvalidArgumentError } from 'commander'
 import { type ClusterControl, nodeControl, registryControl } from './cluster/control.ts'
 import type { MemberRow } from './cluster/control.ts'
 import { follow, print } from './output.ts'
-import { addNodeFlags, type NodeFlags } from './request.ts'
+import { addRemoteFlags, type RemoteFlags } from './remote.ts'
 import { table } from './table.ts'
 
-interface ClusterFlags extends NodeFlags {
+interface ClusterFlags extends RemoteFlags {
+  readonly json?: true
   readonly registry?: string
   readonly name?: string
   readonly slots?: number
@@ -23,7 +24,8 @@ export function addCluster(program: Command): void {
     .command('cluster')
     .description('show and change the members of a cluster, by a node or by its registry')
   const add = (name: string, description: string): Command =>
-    addNodeFlags(group.command(name).description(description))
+    addRemoteFlags(group.command(name).description(description))
+      .option('--json', 'print JSON')
       .option('--registry <url>', 'ask the registry instead: redis://…, or http://… of its node')
       .option('--name <name>', 'name of the cluster in the registry')
       .option('--slots <number>', 'number of slots of the cluster in the registry', whole)

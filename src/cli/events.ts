@@ -2,12 +2,17 @@ import type { Command } from 'commander'
 import { text as readAll } from 'node:stream/consumers'
 import { exportLines, type IntervalStatus, type RepairReport } from '../events.ts'
 import { skerryError } from '../index.ts'
-import { follow, print } from './output.ts'
 import { EventProgress } from './event-progress.ts'
-import { addNodeFlags, ask, linesOf, type NodeFlags } from './request.ts'
+import { fileFailure } from './file.ts'
+import { follow, print } from './output.ts'
+import { addRemoteFlags, answerLines, Remote, type RemoteFlags, withQuery } from './remote.ts'
 import { table } from './table.ts'
 
-interface RangeFlags extends NodeFlags {
+interface EventFlags extends RemoteFlags {
+  readonly json?: true
+}
+
+interface RangeFlags extends EventFlags {
   readonly from?: string
   readonly to?: string
 }
@@ -17,7 +22,7 @@ const EVENTS = '/_skerry/events'
 export function addEvents(program: Command): void {
   const group = program.command('events').description('put, read and look after events')
   const add = (name: string, description: string): Command =>
-    addNodeFlags(group.command(name).description(description))
+    addRemoteFlags(group.command(name).description(description)).option('--json', 'print JSON')
   const addRange = (name: string, description: string): Command =>
     add(name, description)
       .option('--from <key>', 'first key, inclusive')
@@ -39,11 +44,11 @@ export function addEvents(program: Command): void {
   ).action(exportTo)
   addRange('repair', 'copy what is missing somewhere, and say what was found').action(repair)
   add('under-replicated', 'list the events that lack replicas, and why').action(
-    (flags: NodeFlags) => follow((signal) => lines(flags, '/under-replicated', signal)),
+    (flags: EventFlags) => follow((signal) => lines(flags, '/under-replicated', signal)),
   )
 }
 
-interface PutFlags extends NodeFlags {
+interface PutFlags extends EventFlags {
   readonly level?: string
   readonly key?: string
 }
@@ -51,29 +56,30 @@ interface PutFlags extends NodeFlags {
 async function put(json: string | undefined, flags: PutFlags): Promise<void> {
   const body = json === undefined || json === '-' ? await readAll(process.stdin) : json
   const { level, key } = flags
-  const path = `${EVENTS}${queryOf({ level, key })}`
-  const answer = await (await ask(flags, path, { method: 'POST', body, patienceMs: 60_000 })).text()
+  const target = withQuery(EVENTS, { level, key })
+  const answer = await (await new Remote(flags).ask('POST', target, { body })).text()
   await print(flags.json === true ? answer : (JSON.parse(answer) as { key: string }).key)
 }
 
-async function get(key: string, flags: NodeFlags): Promise<void> {
-  await print(await (await ask(flags, `${EVENTS}/${encodeURIComponent(key)}`)).text())
+async function get(key: string, flags: EventFlags): Promise<void> {
+  const target = `${EVENTS}/${encodeURIComponent(key)}`
+  await print(await (await new Remote(flags).ask('GET', target)).text())
 }
 
 async function scan(flags: RangeFlags): Promise<void> {
-  await follow((signal) => lines(flags, queryOf(rangeOf(flags)), signal))
+  await follow((signal) => lines(flags, inRange('', flags), signal))
 }
 
 async function tail(flags: RangeFlags): Promise<void> {
-  await follow((signal) => lines(flags, `/tail${queryOf(rangeOf(flags))}`, signal))
+  await follow((signal) => lines(flags, inRange('/tail', flags), signal))
 }
 
-async function* lines(flags: NodeFlags, path: string, signal: AbortSignal) {
-  yield* linesOf(await ask(flags, `${EVENTS}${path}`, { signal }), flags.url)
+function lines(flags: EventFlags, target: string, signal?: AbortSignal): AsyncGenerator<string> {
+  return answerLines(new Remote(flags), 'GET', `${EVENTS}${target}`, signal)
 }
 
-async function intervals(flags: NodeFlags): Promise<void> {
-  const text = await (await ask(flags, `${EVENTS}/intervals`)).text()
+async function intervals(flags: EventFlags): Promise<void> {
+  const text = await (await new Remote(flags).ask('GET', `${EVENTS}/intervals`)).text()
   if (flags.json === true) return print(text)
   const rows = (JSON.parse(text) as IntervalStatus[]).map(({ from, below, state }) => [
     ...[from.slice(0, MINUTE), below.slice(0, MINUTE), state],
@@ -89,12 +95,11 @@ const BATCH = 1_000
 
 /** The file appears under its name once it is whole. */
 async function exportTo(file: string, flags: RangeFlags): Promise<void> {
-  const response = await ask(flags, `${EVENTS}${queryOf(rangeOf(flags))}`)
   const progress = new EventProgress(flags)
   let events = 0
   async function* batches() {
     let batch: string[] = []
-    for await (const line of linesOf(response, flags.url)) {
+    for await (const line of lines(flags, inRange('', flags))) {
       batch.push(line)
       if (batch.length < BATCH) continue
       yield batch
@@ -108,6 +113,8 @@ async function exportTo(file: string, flags: RangeFlags): Promise<void> {
     const report = await exportLines(batches(), file)
     const said = `${report.events} events in ${file}, sha256 of the lines ${report.sha256}`
     await print(flags.json === true ? JSON.stringify({ file, ...report }) : said)
+  } catch (error) {
+    throw fileFailure(file, error)
   } finally {
     progress.stop()
   }
@@ -118,12 +125,12 @@ function keyOf(line: string): string {
 }
 
 async function repair(flags: RangeFlags): Promise<void> {
-  const query = queryOf({ ...rangeOf(flags), progress: '1' })
-  const response = await ask(flags, `${EVENTS}/repair${query}`, { method: 'POST' })
+  const { from, to } = flags
+  const target = withQuery(`${EVENTS}/repair`, { from, to, progress: '1' })
   const progress = new EventProgress(flags)
   let report: RepairReport | undefined
   try {
-    for await (const line of linesOf(response, flags.url)) {
+    for await (const line of answerLines(new Remote(flags), 'POST', target)) {
       const said = JSON.parse(line) as RepairLine
       if ('report' in said) report = said.report
       else if ('seen' in said) progress.update(said.seen, said.key)
@@ -144,7 +151,7 @@ type RepairLine =
   | { readonly report: RepairReport }
   | { readonly code: string; readonly message: string }
 
-async function tellReport(report: RepairReport, { json }: NodeFlags): Promise<void> {
+async function tellReport(report: RepairReport, { json }: EventFlags): Promise<void> {
   if (json === true) return print(JSON.stringify(report))
   const { events, copied, missing, unconfirmed, conflicts, unreachable } = report
   const rows = [
@@ -158,14 +165,6 @@ async function tellReport(report: RepairReport, { json }: NodeFlags): Promise<vo
   for (const line of table(rows)) await print(line)
 }
 
-function rangeOf({ from, to }: RangeFlags) {
-  return { from, to }
-}
-
-function queryOf(parts: Readonly<Record<string, string | undefined>>): string {
-  const query = new URLSearchParams()
-  for (const [name, value] of Object.entries(parts)) {
-    if (value !== undefined) query.set(name, value)
-  }
-  return query.size === 0 ? '' : `?${query.toString()}`
+function inRange(target: string, { from, to }: RangeFlags): string {
+  return withQuery(target, { from, to })
 }

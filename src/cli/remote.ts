@@ -1,5 +1,6 @@
 import { type Command, Option } from 'commander'
 import { SkerryError, skerryError } from '../index.ts'
+import { linesOf } from './lines.ts'
 
 /** The flags of every command that asks a node. */
 export interface RemoteFlags {
@@ -13,6 +14,8 @@ export interface Asked {
   readonly headers?: Readonly<Record<string, string>>
   /** Waits for the answer however long it takes: for answers that are streams. Default false. */
   readonly unhurried?: boolean
+  /** Aborted when nobody wants the answer any more. */
+  readonly signal?: AbortSignal
 }
 
 /** A node that takes longer to answer is as good as gone. */
@@ -46,12 +49,14 @@ export class Remote {
    * @throws SKERRY_NODE_UNREACHABLE, or the error that the node answers
    */
   async ask(method: string, target: string, asked: Asked = {}): Promise<Response> {
-    const { body, headers, unhurried = false } = asked
+    const { body, headers, unhurried = false, signal } = asked
+    const ends = signal === undefined ? [] : [signal]
+    if (!unhurried) ends.push(AbortSignal.timeout(PATIENCE_MS))
     const response = await fetch(new URL(target, this.url), {
       method,
       headers: { ...this.#authorization, ...headers },
       ...(body !== undefined && { body }),
-      ...(!unhurried && { signal: AbortSignal.timeout(PATIENCE_MS) }),
+      signal: AbortSignal.any(ends),
     }).catch((error: Error) => {
       throw skerryError('NODE_UNREACHABLE', this.url, whyOf(error))
     })
@@ -70,6 +75,25 @@ export class Remote {
       throw skerryError('NODE_UNREACHABLE', this.url, `it was cut off: ${whyOf(error as Error)}`)
     }
   }
+}
+
+/**
+ * Asks the node for NDJSON, however long that is.
+ * @throws SKERRY_NODE_UNREACHABLE if it is cut short, or the error that the node answers
+ */
+export async function* answerLines(
+  remote: Remote,
+  method: string,
+  target: string,
+  signal?: AbortSignal,
+): AsyncGenerator<string> {
+  const asked = { unhurried: true, ...(signal !== undefined && { signal }) }
+  const response = await remote.ask(method, target, asked)
+  const decoder = new TextDecoder()
+  async function* texts() {
+    for await (const piece of remote.bodyOf(response)) yield decoder.decode(piece, { stream: true })
+  }
+  yield* linesOf(texts(), remote.url)
 }
 
 /** `users/42` → `/users/42`, whatever characters a mistyped path has. */

@@ -143,5 +143,5 @@ test('bad input is refused by name, and an export that fails leaves no file', MI
   expect(await failed('put', '1', '--level=most')).toMatch(/^SKERRY_EVENTS_LEVEL_INVALID/)
   expect(await failed('put', '1', '--key=k')).toMatch(/^SKERRY_EVENTS_KEY_INVALID/)
   expect(await failed('get', '20260101T000000000000000001')).toMatch(/^SKERRY_NOT_FOUND/)
-  expect(await failed('export', join(scratchDir(), 'missing', 'x'))).toMatch(/^SKERRY_INTERNAL/)
+  expect(await failed('export', join(scratchDir(), 'missing', 'x'))).toMatch(/^SKERRY_FILE_FAILED/)
 })

@@ -1,6 +1,6 @@
 import { type Cluster, type Member, type MemberInput, createCluster } from '../../cluster.ts'
 import { skerryError } from '../../index.ts'
-import { ask, linesOf, type NodeFlags, type Question } from '../request.ts'
+import { answerLines, Remote, type RemoteFlags, withQuery } from '../remote.ts'
 
 /** A member with its share of the slots. */
 export type MemberRow = Member & { readonly slots: number }
@@ -30,31 +30,28 @@ export interface ClusterControl {
   close(): Promise<void>
 }
 
-/** A drain waits until workers have finished what they are at. */
-const DRAIN_PATIENCE_MS = 3_600_000
+const CLUSTER = '/_skerry/cluster'
 
 /** Asks a node of the cluster. */
-export function nodeControl(flags: NodeFlags): ClusterControl {
-  const answer = async <T>(path: string, question?: Question): Promise<T> =>
-    (await (await ask(flags, `/_skerry/cluster${path}`, question)).json()) as T
-  const post = <T>(path: string, body?: unknown, patienceMs?: number): Promise<T> =>
-    answer(path, {
-      method: 'POST',
-      ...(body !== undefined && { body: JSON.stringify(body) }),
-      ...(patienceMs !== undefined && { patienceMs }),
-    })
+export function nodeControl(flags: RemoteFlags): ClusterControl {
+  const remote = new Remote(flags)
+  const get = async <T>(target: string, query: Readonly<Record<string, string>> = {}): Promise<T> =>
+    (await (await remote.ask('GET', withQuery(`${CLUSTER}${target}`, query))).json()) as T
+  // A drain waits until workers have finished what they are at, and so does who asks for it.
+  const post = async (target: string, body?: unknown): Promise<{ readonly id: string }> => {
+    const asked = { unhurried: true, ...(body !== undefined && { body: JSON.stringify(body) }) }
+    const response = await remote.ask('POST', `${CLUSTER}${target}`, asked)
+    return (await response.json()) as { id: string }
+  }
   const named = (id: string | undefined) => (id === undefined ? undefined : { id })
-  const of = (id: string) => `id=${encodeURIComponent(id)}`
   return {
-    members: () => answer('/members'),
+    members: () => get('/members'),
     join: (member) => post('/join', member),
-    leave: async (id) => (await post<{ id: string }>('/leave', named(id))).id,
-    drain: async (id) => (await post<{ id: string }>('/drain', named(id), DRAIN_PATIENCE_MS)).id,
-    owner: (key, count) => answer(`/owner?key=${encodeURIComponent(key)}&n=${count}`),
-    keys: async (id) => (await answer<{ keys: string[] }>(`/keys?${of(id)}`)).keys,
-    async *events(signal) {
-      yield* linesOf(await ask(flags, '/_skerry/cluster/events', { signal }), flags.url)
-    },
+    leave: async (id) => (await post('/leave', named(id))).id,
+    drain: async (id) => (await post('/drain', named(id))).id,
+    owner: (key, count) => get('/owner', { key, n: String(count) }),
+    keys: async (id) => (await get<{ keys: string[] }>('/keys', { id })).keys,
+    events: (signal) => answerLines(remote, 'GET', `${CLUSTER}/events`, signal),
     close: async () => {},
   }
 }
