@@ -14,6 +14,7 @@ import { addServe } from './serve.ts'
 import { addSim } from './sim.ts'
 import { addStatus } from './status.ts'
 import { addWatch } from './watch.ts'
+import { addTombstones } from './tombstones.ts'
 
 /** A command's own file adds it; settings made before are passed on to it. */
 function commandLine(): Command {
@@ -27,6 +28,7 @@ function commandLine(): Command {
   addDemo(program, fileURLToPath(import.meta.url))
   addStatus(program)
   addData(program)
+  addTombstones(program)
   addExport(program)
   addImport(program)
   addBackup(program)

@@ -132,6 +132,14 @@ export const settings: readonly Setting[] = [
     limits: { minimum: 1 },
   },
   {
+    name: 'tombstoneTtlMs',
+    type: 'integer',
+    value: '<ms>',
+    description: 'after so long a tombstone goes though a known node lacks it; by default 30 days',
+    expected: 'a whole number of milliseconds, at least 1',
+    limits: { minimum: 1 },
+  },
+  {
     name: 'bodyLimitBytes',
     type: 'integer',
     value: '<bytes>',

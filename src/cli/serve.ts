@@ -57,13 +57,14 @@ function nameKey(thrown: unknown): never {
 function nodeOptions(settings: Settings) {
   const { host, port, data, memory, id, leader, insecure, ...rest } = settings
   const { key, peer, allowedOrigin, allowedHost, maxClockDriftMs, bodyLimitBytes } = rest
-  const { tokenFile, peerTokenFile, secretFile, allowUnsigned } = rest
+  const { tokenFile, peerTokenFile, secretFile, allowUnsigned, tombstoneTtlMs } = rest
   const { nodesKey, extraNode, advertise, allowedPeerNetwork, nodeCheckIntervalMs } = rest
   const plain = { host, port, data, memory, id, leader, insecure, maxClockDriftMs, bodyLimitBytes }
   const lists = { keys: key, peers: peer, allowedOrigins: allowedOrigin, allowedHosts: allowedHost }
   const { maxRequestsPerMinute, maxConnections, maxConnectionsPerAddress } = rest
   const { maxSockets, maxSocketsPerClient } = rest
   const limits = {
+    tombstoneTtlMs,
     maxRequestsPerMinute,
     maxConnections,
     maxConnectionsPerAddress,

@@ -16,6 +16,7 @@ export interface Settings {
   readonly allowedPeerNetwork?: readonly string[]
   readonly nodeCheckIntervalMs?: number
   readonly maxClockDriftMs?: number
+  readonly tombstoneTtlMs?: number
   readonly bodyLimitBytes?: number
   readonly allowedOrigin?: readonly string[]
   readonly allowedHost?: readonly string[]

@@ -32,9 +32,25 @@ function statusLines(status: NodeStatus): string[] {
       ['node', `${id} at ${url}`],
       ['state', `${state}, up ${uptime(uptimeMs)}, data ${disk}, ${seq} changes so far`],
       ['shares', sync.keys.join(' ')],
+      ...decisionRows(sync),
     ]),
     ...table([...sync.links.map(linkRow), ...sync.waiting.map(waitingRow), ...pivotRows(pivot)]),
+    ...table(sync.peers.filter(({ linked }) => !linked).map(knownRow)),
   ]
+}
+
+/** What somebody may have to look into; a row each, and none if there is nothing. */
+function decisionRows({ withheld, conflicts }: SyncStatus): string[][] {
+  const rows: string[][] = []
+  if (withheld > 0) rows.push(['withheld', `${withheld} versions; see skerry withheld`])
+  if (conflicts > 0) rows.push(['conflicts', `${conflicts} versions overruled unseen`])
+  return rows
+}
+
+function knownRow({ peer, durable, forgotten, sinceMs }: SyncStatus['peers'][number]): string[] {
+  const since = new Date(sinceMs).toISOString()
+  const state = forgotten ? `forgotten on ${since}` : `last let in on ${since}`
+  return ['known', peer, durable ? state : `${state}, in memory only`]
 }
 
 function linkRow(link: SyncStatus['links'][number]): string[] {

@@ -7,6 +7,7 @@ import type { ServerEventsOptions } from './events/options.ts'
 import { isLoopback } from './host.ts'
 import { isKeyFile, JWT_ALGORITHMS, type JwtOptions } from './jwt.ts'
 import type { Filters } from '../state/filters.ts'
+import { DEFAULT_TOMBSTONE_TTL_MS } from '../sync/sync.ts'
 import type { Logger } from './log.ts'
 import {
   checkClient,
@@ -45,6 +46,8 @@ export interface ServerOptions extends PivotOptions {
   readonly peers?: readonly string[]
   /** How far ahead of the clock a peer's entry may be before it is kept aside, in ms. Default 60,000. */
   readonly maxClockDriftMs?: number
+  /** After so many ms a tombstone goes, though a known peer has yet to have it. Default 2,592,000,000: 30 days. */
+  readonly tombstoneTtlMs?: number
   /** The largest body of a request, in bytes. Default 10,485,760. */
   readonly bodyLimitBytes?: number
   /**
@@ -176,6 +179,10 @@ const checks: Record<keyof ServerOptions, Check> = {
   leader: (name, value) => checkPeer(name, value),
   peers: (name, value) => checkTexts(name, value, (peer) => checkPeer(name, peer)),
   maxClockDriftMs: (name, value) => checkWhole(name, value, Number.MAX_SAFE_INTEGER),
+  tombstoneTtlMs: (name, value) => {
+    checkWhole(name, value, Number.MAX_SAFE_INTEGER)
+    check(name, value, value !== 0, 'use at least 1')
+  },
   bodyLimitBytes: (name, value) => checkWhole(name, value, MAX_BODY_LIMIT_BYTES),
   secretFile: (name, value) => check(name, value, isText(value), 'use the path of a file'),
   allowUnsigned: (name, value) => checkTexts(name, value, (network) => checkNetwork(name, network)),
@@ -226,6 +233,7 @@ export function resolveOptions(options: ServerOptions): ResolvedOptions {
     leader: options.leader,
     peers: Object.freeze([...(options.peers ?? [])]),
     maxClockDriftMs: options.maxClockDriftMs ?? DEFAULT_MAX_CLOCK_DRIFT_MS,
+    tombstoneTtlMs: options.tombstoneTtlMs ?? DEFAULT_TOMBSTONE_TTL_MS,
     bodyLimitBytes: options.bodyLimitBytes ?? DEFAULT_BODY_LIMIT_BYTES,
     secretFile: options.secretFile,
     allowUnsigned: Object.freeze([...(options.allowUnsigned ?? [])]),

@@ -37,6 +37,7 @@ import { PivotSide } from './pivot-side.ts'
 import { pivotStatus } from './pivot-status.ts'
 import { METHODS, restRoutes } from './rest.ts'
 import { ClientSockets } from './socket.ts'
+import { tombstoneRoutes } from './tombstones.ts'
 import { transferRoutes } from './transfer.ts'
 import { socketTransport } from './transport.ts'
 import { Upgrades } from './upgrade.ts'
@@ -101,7 +102,7 @@ export class Server {
     this.#perimeter = perimeter
     this.#side = side
     this.#startedMs = env.monotonicMs()
-    const { keys, leader, peers } = options
+    const { keys, leader, peers, tombstoneTtlMs } = options
     const { secrets } = perimeter
     this.#sync = new Sync({
       store,
@@ -109,6 +110,7 @@ export class Server {
       transport: side.choosing(socketTransport(headers)),
       keys,
       peers,
+      tombstoneTtlMs,
       ...side.links(leader),
       ...(secrets !== undefined && { secrets: () => secrets.current() }),
     })
@@ -326,6 +328,7 @@ export class Server {
     healthRoutes(app, () => this.status())
     this.#clusterNode?.routes(app)
     void app.register(transferRoutes(this.store, this.#options.data))
+    void app.register(tombstoneRoutes(this.store, this.#sync))
     this.#side.routes(app, this.id)
     void app.register(restRoutes(this.state, this.#side.restParts(this.store)))
     return app

@@ -153,6 +153,12 @@ test('what is answered is what the document says: batches, pages, health, metric
   for (const path of ['/healthz', '/readyz', '/metrics', '/_skerry/status', '/openapi.json']) {
     expect((await node.ask(path, path)).status).toBe(200)
   }
+  const withheld = '/_skerry/withheld'
+  await node.ask(withheld, withheld)
+  await node.ask(withheld, withheld, { method: 'POST', body: '{"drop":["a"]}' })
+  await node.ask(withheld, withheld, { method: 'POST', body: '{"drop":"a"}' })
+  const forget = '/_skerry/forget'
+  await node.ask(forget, forget, { method: 'POST', body: '{"node":"none"}' })
   for (const api of ['keys', 'info', 'filters', 'state', 'pivot', 'none'])
     await node.ask('/', `/?api=${api}`)
   await node.ask('/', '/', { headers: { accept: 'application/json' } })

@@ -23,6 +23,7 @@ test('options are completed and frozen', () => {
     keys: ['users/*'],
     bodyLimitBytes: 10_485_760,
     maxClockDriftMs: 60_000,
+    tombstoneTtlMs: 2_592_000_000,
   })
   expect(Object.isFrozen(options) && Object.isFrozen(options.keys)).toBe(true)
   expect(resolveOptions({})).toMatchObject({ port: 8800, keys: ['**'] })
@@ -45,6 +46,7 @@ test.each([
   [{ leader: 'ftp://x' }, 'SKERRY_OPTION_INVALID', "'leader'"],
   [{ leader: 'http://user:pass@x' }, 'SKERRY_OPTION_INVALID', "'leader'"],
   [{ peers: ['x:1', 'http://'] }, 'SKERRY_OPTION_INVALID', "'peers'"],
+  [{ tombstoneTtlMs: 0 }, 'SKERRY_OPTION_INVALID', "'tombstoneTtlMs'"],
   [{ maxClockDriftMs: -1 }, 'SKERRY_OPTION_INVALID', "'maxClockDriftMs'"],
   [{ bodyLimitBytes: 1e12 }, 'SKERRY_OPTION_INVALID', "'bodyLimitBytes'"],
   [{ allowedOrigins: ['app.example'] }, 'SKERRY_OPTION_INVALID', "'allowedOrigins'"],

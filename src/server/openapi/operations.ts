@@ -86,6 +86,25 @@ const node: Record<string, Operation> = {
   'GET /_skerry/status': { summary: 'How the node is.', answers: { 200: ref('Status') } },
 }
 
+const tombstones: Record<string, Operation> = {
+  'POST /_skerry/forget': {
+    summary: "Says that a node won't come back.",
+    answers: { 200: ref('Any') },
+    errors: [404, 408, 409, 413, 415],
+    body: JSON_BODY,
+  },
+  'GET /_skerry/withheld': {
+    summary: 'Versions that may undo a delete, at most 1,000.',
+    answers: { 200: ref('Withheld') },
+  },
+  'POST /_skerry/withheld': {
+    summary: 'Takes such versions in, or deletes them.',
+    answers: { 200: ref('Decided') },
+    errors: [408, 413, 415],
+    body: JSON_BODY,
+  },
+}
+
 const transfer: Record<string, Operation> = {
   'GET /_skerry/export': {
     summary: 'What readers see, a line each.',
@@ -242,6 +261,7 @@ const events: Record<string, Operation> = {
 export const operations: Readonly<Record<string, Operation>> = {
   ...state,
   ...node,
+  ...tombstones,
   ...transfer,
   ...pivot,
   ...operator,

@@ -57,6 +57,8 @@ export const schemas = {
     ],
   },
   Removed: having({ removedAt: text, entry: { $ref: '#/components/schemas/Entry' } }),
+  Withheld: having({ count: whole, withheld: listOf(having({ path: text, peer: text })) }),
+  Decided: having({ released: whole, dropped: whole }),
   PivotVersion: having({ protocol: text, skerry: having({ node: text, link: flag }) }),
   PivotDeleted: having({ deleted: { type: 'integer' } }),
   PivotActivity: having({ lastEntry: { type: 'integer' } }),
