@@ -9,7 +9,7 @@ export class Gate {
   #server: Server | undefined
   #port = 0
 
-  private constructor(target: () => number) {
+  constructor(target: () => number) {
     this.#target = target
   }
 

@@ -18,7 +18,7 @@ export class Peer {
   readonly #command: readonly string[]
   #process: ChildProcess | undefined
 
-  private constructor(port: number, command: readonly string[]) {
+  constructor(port: number, command: readonly string[]) {
     this.port = port
     this.#command = command
   }

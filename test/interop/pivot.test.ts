@@ -17,7 +17,7 @@ const OPTIONS = { keys: KEYS, nodeCheckIntervalMs: 100, nativeLink: false }
 const LIMIT = { timeout: 100_000, interval: 50 }
 const TEST_LIMIT_MS = 300_000
 
-const SKERRY = fileURLToPath(new URL('./skerry-peer.ts', import.meta.url))
+const SKERRY = fileURLToPath(new URL('./processes/peer.ts', import.meta.url))
 
 interface Kind {
   readonly name: string
@@ -75,7 +75,9 @@ type Values = Readonly<Record<string, unknown>>
 async function bothHold({ ours, peer }: Pair, values: Values): Promise<void> {
   const paths = Object.keys(values)
   const seen = async (read: (path: string) => Promise<unknown>): Promise<Values> =>
-    Object.fromEntries(await Promise.all(paths.map(async (path) => [path, await read(path)])))
+    Object.fromEntries(
+      await Promise.all(paths.map(async (path) => [path, await read(path)] as const)),
+    ) as Values
   await expect
     .poll(
       async () => ({

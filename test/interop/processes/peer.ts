@@ -1,6 +1,6 @@
-/** The peer of the tests beside it that is Skerry itself, by the pivot protocol alone. Takes what `go/main.go` takes. */
+/** The peer of the tests in `test/interop` that is Skerry itself, by the pivot protocol alone. Takes what `go/main.go` does. */
 import { parseArgs } from 'node:util'
-import { createServer } from '../../src/index.ts'
+import { createServer } from '../../../src/index.ts'
 
 const text = { type: 'string', default: '' } as const
 const { values } = parseArgs({
