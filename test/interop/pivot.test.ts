@@ -77,7 +77,7 @@ async function bothHold({ ours, peer }: Pair, values: Values): Promise<void> {
   const seen = async (read: (path: string) => Promise<unknown>): Promise<Values> =>
     Object.fromEntries(
       await Promise.all(paths.map(async (path) => [path, await read(path)] as const)),
-    ) as Values
+    )
   await expect
     .poll(
       async () => ({

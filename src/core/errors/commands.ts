@@ -7,12 +7,6 @@ export const commandErrors = {
     message: (url: string, why: string) =>
       `no node answers at ${excerpt(url)}: ${why}; start one, or name another with --url`,
   },
-  COMMIT_PENDING: {
-    status: 504,
-    message: (level: string, committed: readonly string[], missing: readonly string[]) =>
-      `it is written, but not yet on as many nodes as '${excerpt(level)}' asks for: on ` +
-      `${committed.join(', ')}, missing on ${missing.join(', ')}; it will go there by itself`,
-  },
   IMPORT_INVALID: {
     status: 400,
     message: (line: number, why: string) =>
