@@ -100,6 +100,8 @@ test('in Chromium: what is written offline survives a reload offline, and is del
   await after.until({ online: false, pending: 1 })
   expect((await after.call('value', 'box/*'))![0]).toEqual({ ...own, pending: true })
   scene.cutter.mend()
+  // As a browser does when the network is back: by itself the client may wait for half a minute.
+  await after.page.evaluate("window.dispatchEvent(new Event('online'))")
   await after.until({ online: true, pending: 0 })
   await expect
     .poll(async () => (await after.call('value', 'box/*'))![0])
