@@ -1,6 +1,7 @@
 import type { CancelTimer, Env } from '../core/env.ts'
 import { messageOf, SkerryError, skerryError } from '../core/errors.ts'
-import { decodeFrame, encodeFrame, type Message } from './messages.ts'
+import { decodeFrame, encodeFrame } from './frame.ts'
+import type { Message } from './messages.ts'
 import type { Channel } from './transport.ts'
 
 /** How often a link pings, and saves what it learnt meanwhile. */

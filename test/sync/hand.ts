@@ -1,4 +1,5 @@
-import { decodeFrame, encodeFrame, type Hello, type Message } from '../../src/sync/messages.ts'
+import { decodeFrame, encodeFrame } from '../../src/sync/frame.ts'
+import type { Hello, Message } from '../../src/sync/messages.ts'
 import { type Loop, LoopChannel, type LoopNode } from './loop.ts'
 
 /** How the peer played by hand introduces itself. */

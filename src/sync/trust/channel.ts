@@ -1,7 +1,7 @@
 import { pack, readBytes, readText, readTuple, unpack } from '../../core/codec.ts'
 import type { Env } from '../../core/env.ts'
 import { skerryError } from '../../core/errors.ts'
-import { SEAL_OFFER } from '../messages.ts'
+import { SEAL_OFFER } from '../frame.ts'
 import type { Channel, ChannelListener } from '../transport.ts'
 import { asSkerryError } from '../wire.ts'
 import { linkKeys, Opener, Seal } from './seal.ts'

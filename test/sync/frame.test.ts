@@ -2,7 +2,8 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { pack } from '../../src/core/codec.ts'
 import { SkerryError } from '../../src/core/errors.ts'
-import { decodeFrame, encodeFrame, type Message } from '../../src/sync/messages.ts'
+import { decodeFrame, encodeFrame } from '../../src/sync/frame.ts'
+import type { Message } from '../../src/sync/messages.ts'
 
 const entry = {
   path: 'users/1',
