@@ -1,8 +1,8 @@
 import { messageOf, skerryError, skerryErrorFrom, SkerryError } from '../core/errors.ts'
 import { parseMember } from './member.ts'
 import type { Member } from './member.ts'
-import { connect, newClient } from './redis/connection.ts'
-import type { ChainableCommander, Client, RedisOptions } from './redis/connection.ts'
+import { connect, newClient } from '../redis/connection.ts'
+import type { ChainableCommander, Client, RedisOptions } from '../redis/connection.ts'
 import { SCRIPT_KEYS, scripts } from './redis/scripts.ts'
 import type { ScriptName } from './redis/scripts.ts'
 import { LOG_LENGTH } from './registry.ts'
@@ -58,7 +58,7 @@ export class RedisRegistry implements Registry {
       )
     } catch (error) {
       await this.close()
-      throw error
+      throw skerryErrorFrom(error, 'REGISTRY_UNAVAILABLE', messageOf(error))
     }
     const agreed = Number(await this.#script('skerryOpen', slots))
     if (agreed !== slots) {

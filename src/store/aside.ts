@@ -22,7 +22,7 @@ const RELEASE_BATCH = 1000
 /** Watches over versions kept aside for their stamps, and has each released when its time comes. */
 export class AsideShelf {
   readonly #env: Env
-  readonly #engine: Engine
+  readonly #engine: Pick<Engine, 'scan'>
   readonly #clock: HybridClock
   readonly #submit: <T>(run: (group: Group) => T) => Promise<T>
   /** Versions listed since the list was cut to its bound. */
@@ -34,7 +34,7 @@ export class AsideShelf {
   /** @param submit runs a request on the store's next group */
   constructor(
     env: Env,
-    engine: Engine,
+    engine: Pick<Engine, 'scan'>,
     clock: HybridClock,
     submit: <T>(run: (group: Group) => T) => Promise<T>,
   ) {

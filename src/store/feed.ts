@@ -25,6 +25,11 @@ export class Feed {
     this.#last = seq
   }
 
+  /** The number of the oldest change that is remembered, or of the next one. */
+  get oldest(): number {
+    return this.#first
+  }
+
   watch(listener: (commit: Commit) => void): () => void {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)
@@ -41,6 +46,15 @@ export class Feed {
   /** Leaves out of later pages the change of that number, which is gone from the store. */
   drop(path: string, seq: number): void {
     if (this.#newest.get(path) === seq) this.#newest.delete(path)
+  }
+
+  /** Forgets all changes: the next one to remember comes after `seq`. */
+  restart(seq: number): void {
+    this.#recent.fill(undefined)
+    this.#newest.clear()
+    this.#characters = 0
+    this.#first = seq + 1
+    this.#last = seq
   }
 
   /** A page of the changes after `seq`, if memory still has all of them; of each path its newest. */

@@ -16,7 +16,7 @@ export class Ledger {
   }
 
   /** @param floor changes up to here count as acknowledged */
-  static async load(engine: Engine, floor: number): Promise<Ledger> {
+  static async load(engine: Pick<Engine, 'scan'>, floor: number): Promise<Ledger> {
     const ledger = new Ledger(floor)
     for await (const chunk of engine.scan(prefixRange('c'))) {
       for (const [key, value] of chunk) ledger.#checkpoints.set(key, unpackPosition(value))

@@ -212,6 +212,13 @@ export interface Store {
   readonly seq: number
   /** False if it is gone when the process ends. */
   readonly durable: boolean
+  /** False while what keeps the entries can't be reached. A store in the process has no such thing. */
+  readonly available?: boolean
+  /**
+   * For a store that several servers share as one node: tells whether this one is to run links and collection,
+   * at once and at each change. Returns how to stop it.
+   */
+  lead?(listener: (leads: boolean) => void): () => void
 
   /** What readers see at the path. */
   read(path: string): Promise<Entry | undefined>

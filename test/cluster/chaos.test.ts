@@ -5,7 +5,7 @@ import { afterEach, expect, test } from 'vitest'
 import { createCluster } from '../../src/cluster.ts'
 import { chaosOptions } from './processes/node.ts'
 import type { Work } from './processes/node.ts'
-import { RedisServer, until, whyNoRedis } from './redis-server.ts'
+import { RedisServer, until, whyNoRedis } from '../redis-server.ts'
 
 /** `CHAOS_SECONDS=120 npx vitest run test/cluster/chaos` is the whole of it; CI has a share. */
 const seconds = Number(process.env['CHAOS_SECONDS'] ?? 15)

@@ -3,7 +3,7 @@ import { afterEach, describe, expect, expectTypeOf, test } from 'vitest'
 import { createCluster } from '../../src/cluster.ts'
 import type { Cluster, ClusterOptions, MemberInput } from '../../src/cluster.ts'
 import { Endpoint } from './endpoint.ts'
-import { until } from './redis-server.ts'
+import { until } from '../redis-server.ts'
 
 const cleanUp: (() => Promise<unknown>)[] = []
 afterEach(async () => {

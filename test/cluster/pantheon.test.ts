@@ -5,7 +5,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest
 import { createCluster, createRing } from '../../src/cluster.ts'
 import type { Cluster, ClusterEvent, ClusterOptions } from '../../src/cluster.ts'
 import { Endpoint } from './endpoint.ts'
-import { freePort, RedisServer, until, whyNoRedis } from './redis-server.ts'
+import { freePort, RedisServer, until, whyNoRedis } from '../redis-server.ts'
 
 // The defects found in the ancestor, P0 to P16 of its examination, as what must hold here.
 

@@ -6,7 +6,7 @@ import { Redis } from 'ioredis'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { createCluster } from '../../src/cluster.ts'
 import type { Cluster, RedisOptions } from '../../src/cluster.ts'
-import { freePort, RedisServer, until, whyNoRedis } from './redis-server.ts'
+import { freePort, RedisServer, until, whyNoRedis } from '../redis-server.ts'
 
 // The other ways a Redis may stand: Redis Cluster, Sentinel with a real failover, TLS.
 

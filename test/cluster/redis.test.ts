@@ -1,10 +1,10 @@
 import { Redis } from 'ioredis'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { RedisRegistry } from '../../src/cluster/redis.ts'
-import type { RedisOptions } from '../../src/cluster/redis/connection.ts'
+import type { RedisOptions } from '../../src/redis/connection.ts'
 import type { Registry } from '../../src/cluster/registry.ts'
 import { newMember } from '../../src/cluster/member.ts'
-import { RedisServer, whyNoRedis } from './redis-server.ts'
+import { RedisServer, whyNoRedis } from '../redis-server.ts'
 import { registrySuite } from './registry-suite.ts'
 
 let server: RedisServer

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { newMember } from '../../src/cluster/member.ts'
 import type { Notice, Proposal, Registry } from '../../src/cluster/registry.ts'
-import { until } from './redis-server.ts'
+import { until } from '../redis-server.ts'
 
 const SLOTS = 16
 

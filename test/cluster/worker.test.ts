@@ -1,7 +1,7 @@
 import { afterEach, expect, test } from 'vitest'
 import { createCluster } from '../../src/cluster.ts'
 import type { Cluster, ClusterOptions, Worker } from '../../src/cluster.ts'
-import { until } from './redis-server.ts'
+import { until } from '../redis-server.ts'
 
 // What takes partitions, pauses and failovers to show is shown by the simulator.
 

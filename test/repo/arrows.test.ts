@@ -7,16 +7,21 @@ import { importGraph, packageFile } from './sources.ts'
  */
 const arrows: Record<string, readonly string[]> = {
   core: [],
-  store: ['core'],
+  // The connection that the store and the registry on Redis share.
+  redis: ['core'],
+  store: ['redis', 'core'],
   state: ['store', 'core'],
   sync: ['state', 'store', 'core'],
-  cluster: ['core'],
+  cluster: ['redis', 'core'],
   events: ['cluster', 'store', 'core'],
   server: ['events', 'cluster', 'sync', 'state', 'store', 'core'],
   client: ['core'],
   // Virtual time and the suites that every adapter of a port passes: what `skerry/testing` ships.
   testing: ['cluster', 'store', 'core'],
-  door: ['testing', 'server', 'client', 'events', 'cluster', 'sync', 'state', 'store', 'core'],
+  door: [
+    ...['testing', 'server', 'client', 'events', 'cluster', 'sync', 'state', 'store'],
+    ...['redis', 'core'],
+  ],
   cli: ['door'],
   sim: ['testing', 'client', 'events', 'cluster', 'sync', 'state', 'store', 'core'],
   examples: ['door'],

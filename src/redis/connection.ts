@@ -1,9 +1,9 @@
 import { Cluster, Redis } from 'ioredis'
 import type { ChainableCommander, RedisOptions as ClientOptions } from 'ioredis'
 import type { ConnectionOptions } from 'node:tls'
-import { messageOf, skerryError } from '../../core/errors.ts'
+import { messageOf, skerryError } from '../core/errors.ts'
 
-/** Where the Redis or Valkey of a cluster is. */
+/** Where a Redis or Valkey is. */
 export interface RedisOptions {
   /** `redis://[user:password@]host:port[/database]`, `rediss://` for TLS; default localhost. */
   url?: string
@@ -74,7 +74,7 @@ export function newClient(options: RedisOptions): Client {
 
 /**
  * Connects, trying again until the deadline.
- * @throws SKERRY_REGISTRY_UNAVAILABLE with the latest reason
+ * @throws an error with the latest reason
  */
 export async function connect(client: Client, timeoutMs = TIMEOUT_MS): Promise<void> {
   let reason = `no connection within ${timeoutMs} ms`
@@ -89,9 +89,9 @@ export async function connect(client: Client, timeoutMs = TIMEOUT_MS): Promise<v
       })
       client.connect().catch(onError)
     })
-  } catch {
+  } catch (error) {
     client.disconnect()
-    throw skerryError('REGISTRY_UNAVAILABLE', reason)
+    throw error
   }
 }
 
@@ -134,6 +134,8 @@ function behaviour({ timeoutMs = TIMEOUT_MS }: RedisOptions): ClientOptions {
     connectTimeout: timeoutMs,
     commandTimeout: timeoutMs,
     retryStrategy: backoff,
+    // What was the master is a replica now: ask anew where the master is.
+    reconnectOnError: (error) => error.message.startsWith('READONLY'),
   }
 }
 

@@ -1,0 +1,65 @@
+import { skerryError } from '../../core/errors.ts'
+import { FORMAT } from '../layout.ts'
+import type { Identity } from '../identity.ts'
+
+/** Who runs links and collection, as Redis has it. */
+export interface Lease {
+  /** The server; empty if nobody. */
+  readonly holder: string
+  readonly term: string
+  readonly beat: string
+}
+
+/** How far commits and releases have come. */
+export interface Point {
+  readonly seq: number
+  /** Versions kept aside that were shown to readers; they keep their sequence numbers. */
+  readonly released: number
+}
+
+/** What Redis knows of the store as a whole. */
+export interface Head extends Point {
+  readonly identity: Identity
+  /** The clock's highest stamp. */
+  readonly mark: bigint
+  /** Up to where the history before this epoch was still there when this one began. */
+  readonly rewoundTo: number
+  readonly lease: Lease
+  /** False if another Redis, or the same one restarted, holds the data since the epoch began. */
+  readonly sameRedis: boolean
+}
+
+/**
+ * Reads what the scripts tell of the head; undefined if there is no store.
+ * @throws SKERRY_DATA_DIR_NEWER if a newer version wrote it
+ */
+export function parseHead(told: readonly (string | null)[]): Head | undefined {
+  const [format, nodeId, epoch, runs, seq, released] = told
+  const [mark, rewoundTo, holder, term, beat, redis] = told.slice(6)
+  if (format === null || format === undefined) return undefined
+  if (Number(format) > FORMAT) throw skerryError('DATA_DIR_NEWER', Number(format), FORMAT)
+  return {
+    identity: { nodeId: nodeId!, epoch: epoch!, runs: parseRuns(runs!) },
+    seq: Number(seq),
+    released: Number(released),
+    mark: BigInt(mark!),
+    rewoundTo: Number(rewoundTo),
+    lease: { holder: holder!, term: term!, beat: beat! },
+    sameRedis: redis === 'same',
+  }
+}
+
+function parseRuns(text: string): Identity['runs'] {
+  return text
+    .split(' ')
+    .filter((run) => run !== '')
+    .map((run) => {
+      const colon = run.indexOf(':')
+      return { id: run.slice(0, colon), firstSeq: Number(run.slice(colon + 1)) }
+    })
+}
+
+/** A stamp as scripts compare it: 19 digits. */
+export function stampDigits(stamp: bigint): string {
+  return stamp.toString().padStart(19, '0')
+}

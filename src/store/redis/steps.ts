@@ -1,0 +1,87 @@
+import {
+  entryTuple,
+  pack,
+  type Packable,
+  readCount,
+  readEntry,
+  readText,
+  readTuple,
+  unpack,
+} from '../../core/codec.ts'
+import type { Entry } from '../../core/entry.ts'
+import type { Group } from '../group.ts'
+import type { Held } from '../layout.ts'
+import type { Change } from '../store.ts'
+
+/** Where a message carries no changes for their size, in characters of paths and data: servers read the feed. */
+const MAX_MESSAGE_CHARACTERS = 256 * 1024
+
+/** One change, with what the path held before: what digests take away. */
+export interface Step {
+  readonly change: Change
+  readonly old: Entry | undefined
+  /** It leaves a version that is kept aside for its stamp. */
+  readonly aside: boolean
+  /** A version that was kept aside is shown now; it keeps its number. */
+  readonly release: boolean
+}
+
+/**
+ * What a group did, under the numbers that the commit script gave it.
+ * @param provisional the newest number when the group began, as this server believed
+ * @param seq the same, as Redis knew it
+ */
+export function stepsOf(group: Group, provisional: number, seq: number): Step[] {
+  const newest = new Map<string, Entry | undefined>()
+  return group.changes.map((change) => {
+    const { path } = change.entry
+    const old = newest.has(path) ? newest.get(path) : group.replaced(path)?.entry
+    newest.set(path, change.entry)
+    const release = change.seq <= provisional
+    const at = release ? change.seq : change.seq - provisional + seq
+    const record = group.records.get(path)
+    const aside = record?.entry === change.entry && record.shown !== undefined
+    return { change: { ...change, seq: at }, old, aside, release }
+  })
+}
+
+/** The steps for other servers, counted from the commit's beginning; nothing if they are too large. */
+export function packSteps(group: Group, provisional: number): Buffer {
+  if (group.characters > MAX_MESSAGE_CHARACTERS) return Buffer.alloc(0)
+  return pack(stepsOf(group, provisional, 0).map(packStep)) as Buffer
+}
+
+/** @throws SKERRY_CODEC_INVALID */
+export function unpackSteps(bytes: Buffer, seq: number): Step[] {
+  return readTuple(unpack(bytes), 'steps').map((step) => {
+    const [place, from, entryPart, beforePart, oldPart, ...flags] = readTuple(step, 'step')
+    const [hidden, aside, release] = flags.map((flag) => flag === true)
+    const entry = readEntry(entryPart)
+    const before = beforePart === null ? undefined : readEntry(beforePart)
+    const shown = entry.data === null ? undefined : entry
+    const number = readCount(place, 'place')
+    const change = {
+      seq: release ? number : seq + number,
+      entry,
+      before,
+      after: hidden ? before : shown,
+      from: readText(from, 'peer'),
+    }
+    const old = oldPart === true ? before : oldPart === null ? undefined : readEntry(oldPart)
+    return { change, old, aside: aside!, release: release! }
+  })
+}
+
+/** The record that a step leaves behind. */
+export function heldAfter({ change, aside }: Step): Held {
+  const { entry, seq, from, before } = change
+  return aside ? { entry, seq, from, shown: before ?? null } : { entry, seq, from }
+}
+
+function packStep({ change, old, aside, release }: Step): Packable {
+  const { seq, from, entry, before, after } = change
+  const hidden = after !== (entry.data === null ? undefined : entry)
+  const tuple = (of: Entry | undefined) => (of === undefined ? null : entryTuple(of))
+  const oldPart = old !== undefined && old === before ? true : tuple(old)
+  return [seq, from, entryTuple(entry), tuple(before), oldPart, hidden, aside, release]
+}
