@@ -62,9 +62,10 @@ interface Accepted {
 export interface CommitHost {
   readonly server: string
   readonly clock: HybridClock
-  readonly seq: number
+  /** The newest sequence number that this server knows. */
+  seq(): number
   /** The term of the lease that this server holds. */
-  readonly term: string | undefined
+  term(): string | undefined
   /** What groups run on, without their records. */
   context(): Omit<GroupContext, 'held' | 'clock'>
   committed(group: Group, reached: Reached): void
@@ -199,7 +200,7 @@ export class Committer {
       checks.set(path, found)
       return found
     }
-    const provisional = this.#host.seq
+    const provisional = this.#host.seq()
     const group = new Group({ ...this.#host.context(), clock, held }, provisional)
     const accepted: Accepted[] = []
     const later: Request[] = []
@@ -247,14 +248,14 @@ export class Committer {
   /** Undefined if it failed, and everybody was told. */
   async #send({ group, accepted, clock, checks, provisional }: Attempt) {
     const sent = (this.#sent = { commit: ++this.#commits })
-    const { server, term } = this.#host
+    const { server } = this.#host
     const works = accepted.map(({ request }) => request.work)
     const given = commitArguments({
       group,
       checks,
       provisional,
-      seen: this.#host.seq,
-      term: works.some(({ fenced }) => fenced) ? (term ?? '-') : '',
+      seen: this.#host.seq(),
+      term: works.some(({ fenced }) => fenced) ? (this.#host.term() ?? '-') : '',
       server,
       first: clock.first,
       stamps: clock.minted + SPARE_STAMPS,

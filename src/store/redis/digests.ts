@@ -85,7 +85,7 @@ export class RedisDigests {
 
   async #build(key: string, kept: KeptDigest): Promise<Digest> {
     const { from, to } = patternRange(key)
-    for (let next = from; ; ) {
+    for (let next = from; ;) {
       const { items, seq, last } = await this.#keyspace.page({ from: next, to })
       for (const [, value] of items) {
         const { entry } = parseHeld(value)

@@ -28,7 +28,7 @@ async function faultOf(client: Client): Promise<string | undefined> {
   for (const node of nodes) {
     for (const [name, holds] of REQUIRED) {
       try {
-        const [, value = ''] = (await node.config('GET', name)) as string[]
+        const [, value = ''] = await node.config('GET', name)
         if (!holds(value)) return `${name} is '${value}'`
       } catch (error) {
         if (!(error instanceof SkerryError) && isForbidden(error)) {

@@ -156,7 +156,11 @@ export class Follower {
     if (server === this.#host.server) return this.#host.heardOwn(Number(commit), { from, to })
     const payload = message.subarray(end + 1)
     try {
-      this.take({ from, to, steps: payload.length === 0 ? undefined : unpackSteps(payload, from.seq) })
+      this.take({
+        from,
+        to,
+        steps: payload.length === 0 ? undefined : unpackSteps(payload, from.seq),
+      })
     } catch (error) {
       this.#host.failed(error)
       this.catchUpSoon()
@@ -212,7 +216,7 @@ export class Follower {
       const from = this.#at
       // Told all at once: the last page is of one moment, and what changed since an earlier one is in it.
       const records = new Map<string, Held>()
-      for (let seq = from.seq; ; ) {
+      for (let seq = from.seq; ;) {
         const page = await this.#keyspace.changes(seq, Infinity)
         for (const held of page.changes) records.set(held.entry.path, held)
         seq = page.changes.at(-1)?.seq ?? page.seq
@@ -266,4 +270,3 @@ function isWithin(a: Point, b: Point): boolean {
 function keyOf({ seq, released }: Point): string {
   return `${seq} ${released}`
 }
-

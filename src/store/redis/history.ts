@@ -147,7 +147,7 @@ export class History {
   #lostSince(rewoundTo: number): Entry[] {
     const { follower } = this.#host
     const lost = new Map<string, Entry>()
-    for (let seq = rewoundTo; seq < follower.seq; ) {
+    for (let seq = rewoundTo; seq < follower.seq;) {
       const page = follower.recent(seq, LOST_PAGE)
       // More was lost than memory holds: what there is of it is worth keeping all the same.
       if (page === undefined) {

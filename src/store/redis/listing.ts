@@ -1,7 +1,16 @@
+import { sizeOf } from '../../core/entry.ts'
 import { skerryError } from '../../core/errors.ts'
-import { matches } from '../../core/path.ts'
-import { heldKey, type Held, patternRange, visible } from '../layout.ts'
-import type { Listing } from '../store.ts'
+import { isGlob, matches } from '../../core/path.ts'
+import {
+  afterHash,
+  hashAndPath,
+  type Held,
+  heldKey,
+  hashRange,
+  patternRange,
+  visible,
+} from '../layout.ts'
+import { type HashedEntry, type HashedPage, type Listing, MAX_PAGE_CHARACTERS } from '../store.ts'
 import { afterKey, type KeyPage, type Keyspace, parseHeld } from './keyspace.ts'
 
 /** How often a list is begun anew because versions kept aside were released meanwhile. */
@@ -14,6 +23,7 @@ const MAX_ATTEMPTS = 16
  * @throws SKERRY_REDIS_UNAVAILABLE, SKERRY_STORE_BUSY
  */
 export async function listing(keyspace: Keyspace, pattern: string): Promise<Listing> {
+  if (!isGlob(pattern)) return listingOfPath(keyspace, pattern)
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
     const listed = await attemptListing(keyspace, pattern)
     if (listed !== undefined) return listed
@@ -22,7 +32,7 @@ export async function listing(keyspace: Keyspace, pattern: string): Promise<List
 }
 
 /** What readers see of one path, with the number at which they see it. */
-export async function listingOfPath(keyspace: Keyspace, path: string): Promise<Listing> {
+async function listingOfPath(keyspace: Keyspace, path: string): Promise<Listing> {
   const key = heldKey(path)
   const { items, seq } = await keyspace.page({ from: key, to: afterKey(key) })
   const entry = items.length === 0 ? undefined : visible(parseHeld(items[0]![1]))
@@ -36,7 +46,7 @@ async function attemptListing(keyspace: Keyspace, pattern: string): Promise<List
   }
   const { from, to } = patternRange(pattern)
   let first: KeyPage | undefined
-  for (let next = from; ; ) {
+  for (let next = from; ;) {
     const page = await keyspace.page({ from: next, to })
     for (const [, value] of page.items) take(parseHeld(value))
     if (first === undefined && page.last) return seenOf(found, page.seq)
@@ -44,7 +54,7 @@ async function attemptListing(keyspace: Keyspace, pattern: string): Promise<List
     if (page.last) break
     next = afterKey(page.items.at(-1)![0])
   }
-  for (let seq = first.seq; ; ) {
+  for (let seq = first.seq; ;) {
     const page = await keyspace.changes(seq, Infinity)
     page.changes.forEach(take)
     // A release has no new number: which entries it showed can't be told from the feed.
@@ -61,4 +71,29 @@ function seenOf(found: ReadonlyMap<string, Held>, seq: number): Listing {
     if (entry !== undefined) entries.push(entry)
   }
   return { seq, entries }
+}
+
+/** The entries that a key covers with `from` ≤ path hash < `to`, in order of path hash; a page of them. */
+export async function hashedPage(
+  keyspace: Keyspace,
+  key: string,
+  { from, to, limit }: { readonly from: string; readonly to: string; readonly limit: number },
+): Promise<HashedPage> {
+  const entries: HashedEntry[] = []
+  let full = false
+  let characters = 0
+  for await (const chunk of keyspace.scan(hashRange(from, to))) {
+    for (const [indexKey, value] of chunk) {
+      const { hash, path } = hashAndPath(indexKey)
+      if (!matches(key, path)) continue
+      // Paths of one hash share a page: the next one begins above it.
+      const last = entries.at(-1)?.hash
+      if (full && hash !== last) return { entries, upTo: afterHash(last!) }
+      const { entry } = parseHeld(value as Buffer)
+      entries.push({ hash, entry })
+      characters += sizeOf(entry)
+      full = entries.length >= limit || characters >= MAX_PAGE_CHARACTERS
+    }
+  }
+  return { entries, upTo: to }
 }
