@@ -2,6 +2,7 @@ import { type Command, Option } from 'commander'
 import { type Logger, destination, pino } from 'pino'
 import { type ServerOptions, SkerryError, createServer, skerryError } from '../index.ts'
 import { clusterOptions } from './cluster/settings.ts'
+import { redisStore } from '../redis.ts'
 import { type Setting, type Settings, settings } from './schema.ts'
 import { type Flags, flagOf, resolveSettings } from './settings.ts'
 import { stopRequest } from './stop.ts'
@@ -85,7 +86,23 @@ function nodeOptions(settings: Settings) {
     tls: tlsOf(settings),
   }
   // Given as undefined, an option of a node has its default.
-  return { ...plain, ...lists, ...pivot, ...limits, ...trust, ...clusterOptions(settings) }
+  return {
+    ...plain,
+    ...lists,
+    ...pivot,
+    ...limits,
+    ...trust,
+    ...clusterOptions(settings),
+    store: storeOf(settings),
+  }
+}
+
+function storeOf({ redis, redisName, redisDurability }: Settings): ServerOptions['store'] {
+  if (!together('redis', redis, { redisName, redisDurability })) return undefined
+  return redisStore(redis!, {
+    ...(redisName !== undefined && { name: redisName }),
+    ...(redisDurability !== undefined && { durability: redisDurability }),
+  })
 }
 
 function jwtOf(settings: Settings): ServerOptions['jwt'] {
@@ -129,10 +146,11 @@ function needed(name: string, value: string | undefined, by: string): string {
 }
 
 function announce(
-  { json, memory, data }: Settings,
+  { json, memory, data, redis }: Settings,
   { url, id }: { url: string; id: string },
 ): void {
-  const place = memory === true ? 'data in memory only' : `data in ${data}`
+  const elsewhere = redis === undefined ? `data in ${data}` : 'data on Redis'
+  const place = memory === true ? 'data in memory only' : elsewhere
   const line =
     json === true
       ? JSON.stringify({ event: 'listening', url, id, pid: process.pid })

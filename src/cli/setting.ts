@@ -6,6 +6,9 @@ export interface Settings {
   readonly port: number
   readonly data?: string
   readonly memory?: boolean
+  readonly redis?: string
+  readonly redisName?: string
+  readonly redisDurability?: 'full' | 'relaxed'
   readonly id?: string
   readonly key?: readonly string[]
   readonly leader?: string

@@ -90,9 +90,12 @@ function read({ type }: Setting, raw: unknown): unknown {
 
 function check({ values, nameOf }: Source): void {
   if (valid(values)) {
-    if (values['data'] !== undefined && values['memory'] === true) {
-      const [data, memory] = [nameOf('data'), nameOf('memory')]
-      throw skerryError('OPTION_INVALID', memory, true, `${data} is given too; choose one`)
+    const [first, second] = STORAGE.filter((name) => isGiven(values, name))
+    if (first !== undefined && second !== undefined) {
+      const [here, there] = [nameOf(second), nameOf(first)]
+      // A URL may hold a password.
+      const value = second === 'memory' ? true : 'given'
+      throw skerryError('OPTION_INVALID', here, value, `${there} is given too; choose one`)
     }
     return
   }
@@ -113,10 +116,17 @@ function shown(value: unknown): string {
   return typeof value === 'string' ? `'${value}'` : JSON.stringify(value)
 }
 
-/** Storage named in a stronger source sets aside the other kind in a weaker one. */
-function excludedBy({ values }: Source): SettingName[] {
-  if (values['memory'] === true) return ['data']
-  return values['data'] === undefined ? [] : ['memory']
+/** Where a node keeps its data: one of these. */
+const STORAGE: readonly SettingName[] = ['data', 'memory', 'redis']
+
+/** Storage named in a stronger source sets aside the other kinds in a weaker one. */
+function excludedBy({ values }: Source): readonly SettingName[] {
+  const given = STORAGE.find((name) => isGiven(values, name))
+  return given === undefined ? [] : STORAGE.filter((name) => name !== given)
+}
+
+function isGiven(values: Source['values'], name: SettingName): boolean {
+  return values[name] !== undefined && values[name] !== false
 }
 
 function settingOf(name: string): Setting {

@@ -4,6 +4,7 @@ import { commandErrors } from './errors/commands.ts'
 import { eventErrors } from './errors/events.ts'
 import { excerpt } from './errors/excerpt.ts'
 import { pivotErrors } from './errors/pivot.ts'
+import { redisErrors } from './errors/redis.ts'
 
 /**
  * The one table of errors: code → HTTP status and message. A message says what was wrong and what
@@ -107,31 +108,6 @@ const table = {
   WRITE_FAILED: {
     status: 500,
     message: (why: string) => `the write did not reach the disk and did not take effect: ${why}`,
-  },
-  WRITE_UNCERTAIN: {
-    status: 504,
-    message: (why: string) =>
-      `Redis did not say whether it took the write: ${why}; read what is there, then write again if need be`,
-  },
-  WRITE_CONTENDED: {
-    status: 503,
-    message: (tries: number) =>
-      `other servers changed the path ${tries} times in between, nothing was written; try again`,
-  },
-  REDIS_UNAVAILABLE: {
-    status: 503,
-    message: (why: string) =>
-      `the Redis that keeps the store doesn't answer: ${excerpt(why)}; check its address and health`,
-  },
-  REDIS_NOT_DURABLE: {
-    status: 500,
-    message: (why: string) =>
-      `Redis may lose what it acknowledged: ${excerpt(why)}; set appendonly yes, appendfsync always ` +
-      "and maxmemory-policy noeviction, let it be asked, or accept it with durability 'relaxed'",
-  },
-  LEASE_LOST: {
-    status: 503,
-    message: () => 'another server of this node keeps its links now; try again there',
   },
   LINK_PROTOCOL: {
     status: 400,
@@ -290,7 +266,8 @@ const table = {
   },
   NOT_READY: {
     status: 503,
-    message: () => 'the node is starting or stopping; try again later',
+    message: () =>
+      'the node is starting or stopping, or what keeps its entries is out of reach; try again later',
   },
   INTERNAL: {
     status: 500,
@@ -311,6 +288,7 @@ const table = {
   ...clusterErrors,
   ...eventErrors,
   ...pivotErrors,
+  ...redisErrors,
 } as const
 
 type Table = typeof table

@@ -17,6 +17,8 @@ export interface NodeStatus {
   /** The newest durable sequence number. */
   readonly seq: number
   readonly durable: boolean
+  /** True if this server runs the links; false while another one that shares its store does. */
+  readonly leads: boolean
   readonly uptimeMs: number
   /** Open WebSockets, links included. */
   readonly sockets: number

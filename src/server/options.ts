@@ -7,6 +7,7 @@ import type { ServerEventsOptions } from './events/options.ts'
 import { isLoopback } from './host.ts'
 import { isKeyFile, JWT_ALGORITHMS, type JwtOptions } from './jwt.ts'
 import type { Filters } from '../state/filters.ts'
+import type { StoreOpener } from '../store/opener.ts'
 import { DEFAULT_TOMBSTONE_TTL_MS } from '../sync/sync.ts'
 import type { Logger } from './log.ts'
 import {
@@ -33,6 +34,8 @@ export interface ServerOptions extends PivotOptions {
   readonly data?: string
   /** Keeps everything in memory instead: gone when the process ends. Default false. */
   readonly memory?: boolean
+  /** Keeps the entries there instead, as `redisStore` of `skerry/redis` does. Default: in `data`. */
+  readonly store?: StoreOpener
   /** The node's id: 1 to 64 of `A-Za-z0-9_.-`. Default: the one kept with the data, at first a random one. */
   readonly id?: string
   /**
@@ -111,6 +114,7 @@ export interface ResolvedOptions extends Required<
     | (
         | 'data'
         | 'memory'
+        | 'store'
         | 'id'
         | 'leader'
         | 'tokenFile'
@@ -128,6 +132,7 @@ export interface ResolvedOptions extends Required<
   readonly pivot: ResolvedPivot
   /** Undefined: in memory. */
   readonly data: string | undefined
+  readonly store: StoreOpener | undefined
   readonly id: string | undefined
   readonly leader: string | undefined
   readonly secretFile: string | undefined
@@ -159,6 +164,7 @@ const checks: Record<keyof ServerOptions, Check> = {
   port: (name, value) => checkWhole(name, value, 65_535),
   data: (name, value) => check(name, value, isText(value), 'use the path of a directory'),
   memory: checkFlag,
+  store: (name, value) => check(name, value, isOpener(value), 'use one such as redisStore(url)'),
   id: (name, value) => check(name, value, isText(value), 'use 1 to 64 of A-Z a-z 0-9 _ . -'),
   keys: checkKeys,
   nodesKey: checkNodesKey,
@@ -217,16 +223,15 @@ export function resolveOptions(options: ServerOptions): ResolvedOptions {
     if (value !== undefined) checks[name as keyof ServerOptions](name, value)
   }
   const { data, memory = false, host = '127.0.0.1', insecure = false } = options
-  if (memory && data !== undefined) {
-    throw skerryError('OPTION_INVALID', 'memory', true, "'data' is set too; leave one of them out")
-  }
+  checkStorage(options)
   const authenticated = options.tokenFile !== undefined || options.jwt !== undefined
   if (!insecure && !authenticated && !isLoopback(host)) throw skerryError('HOST_INSECURE', host)
   const pivot = resolvePivot(options.keys ?? [EVERYTHING], options.leader, options)
   return Object.freeze({
     host,
     port: options.port ?? 8800,
-    data: memory ? undefined : (data ?? 'skerry-data'),
+    data: memory || options.store !== undefined ? undefined : (data ?? 'skerry-data'),
+    store: options.store,
     id: options.id,
     keys: Object.freeze(nativeKeys(pivot)),
     pivot,
@@ -255,6 +260,19 @@ export function resolveOptions(options: ServerOptions): ResolvedOptions {
     cluster: options.cluster,
     events: options.events,
   })
+}
+
+/** Entries are kept in one place. */
+function checkStorage({ data, memory, store }: ServerOptions): void {
+  const given = [memory === true && 'memory', store && 'store', data !== undefined && 'data']
+  const [first, second] = given.filter((name) => typeof name === 'string')
+  if (first === undefined || second === undefined) return
+  const value = first === 'memory' ? true : 'given'
+  throw skerryError('OPTION_INVALID', first, value, `'${second}' is set too; leave one of them out`)
+}
+
+function isOpener(value: unknown): boolean {
+  return typeof (value as StoreOpener | null)?.open === 'function'
 }
 
 function isText(value: unknown): value is string {

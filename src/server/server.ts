@@ -28,6 +28,7 @@ import { frontRoute } from './front.ts'
 import { healthRoutes, type NodeStatus, storeStatus } from './health.ts'
 import { InFlight } from './inflight.ts'
 import { LiveSockets } from './live.ts'
+import { Links } from './links.ts'
 import { type Logger, silent } from './log.ts'
 import { Metrics, type MetricsSource } from './metrics.ts'
 import { type ResolvedOptions, resolveOptions, type ServerOptions } from './options.ts'
@@ -82,7 +83,7 @@ export class Server {
   readonly #logger: Logger
   readonly #perimeter: Perimeter
   readonly #side: PivotSide
-  readonly #sync: Sync
+  readonly #links: Links
   readonly #upgrades: Upgrades
   readonly #metrics: Metrics
   readonly #inFlight = new InFlight()
@@ -104,7 +105,7 @@ export class Server {
     this.#startedMs = env.monotonicMs()
     const { keys, leader, peers, tombstoneTtlMs } = options
     const { secrets } = perimeter
-    this.#sync = new Sync({
+    const sync = {
       store,
       env,
       transport: side.choosing(socketTransport(headers)),
@@ -113,7 +114,12 @@ export class Server {
       tombstoneTtlMs,
       ...side.links(leader),
       ...(secrets !== undefined && { secrets: () => secrets.current() }),
-    })
+    }
+    this.#links = new Links(
+      store,
+      () => new Sync(sync),
+      (error) => this.#logger.error({ err: error }, 'links were not closed in order'),
+    )
     this.#upgrades = this.#sockets()
     this.#metrics = new Metrics(this.#measured())
     this.app = this.#application()
@@ -170,12 +176,13 @@ export class Server {
     return {
       id: this.id,
       url: this.url,
-      ready: this.#phase === 'ready',
+      ready: this.#phase === 'ready' && this.store.available !== false,
+      leads: this.#links.running,
       ...storeStatus(this.store),
       uptimeMs: Math.round(this.#env.monotonicMs() - this.#startedMs),
       sockets: this.#upgrades.size,
       watched: this.state.watched,
-      sync: this.#sync.status(),
+      sync: this.#links.status(),
       ...this.#clusterNode?.status(),
       pivot: pivotStatus(this.pivot.status),
     }
@@ -195,7 +202,7 @@ export class Server {
       throw skerryErrorFrom(error, 'LISTEN_FAILED', `${host}:${port}`, messageOf(error))
     }
     this.#phase = 'ready'
-    this.#sync.start()
+    this.#links.start()
     const { port: bound } = this.app.server.address() as AddressInfo
     await this.#side.start(isWildcard(host) ? undefined : hostAndPort(host, bound))
     if (this.#clusterNode) await this.#within(JOIN_MS, this.#clusterNode.start(this.url))
@@ -216,7 +223,7 @@ export class Server {
     this.#clusterNode?.endStreams()
     await this.#within(DRAIN_MS, this.#inFlight.settled())
     await this.#within(CLOSE_MS, this.#leaveCluster())
-    await this.#within(CLOSE_MS, this.#stopSync())
+    await this.#within(CLOSE_MS, this.#links.stop())
     await this.#within(CLOSE_MS, this.#side.close())
     this.state.close()
     await this.#within(CLOSE_MS, this.#upgrades.close())
@@ -226,13 +233,6 @@ export class Server {
     this.#perimeter.close()
     this.#metrics.close()
     await this.store.close()
-  }
-
-  /** What a link could not save now it learns again at its next handshake: no reason not to stop. */
-  #stopSync(): Promise<void> {
-    return this.#sync.stop().catch((error: unknown) => {
-      this.#logger.error({ err: error }, 'links were not closed in order')
-    })
   }
 
   /** Whoever works on for this node is told by the end of its lease. */
@@ -279,7 +279,7 @@ export class Server {
     return new Upgrades(
       {
         link: (socket, principal) =>
-          this.#sync.accept(new SocketChannel(socket), sharingOf(principal)),
+          this.#links.accept(new SocketChannel(socket), sharingOf(principal)),
         tellTime: (socket) => clients.tellTime(socket),
         assertOpen: (pattern) => this.state.assertOpen(pattern, 'read'),
         subscribe: (socket, stream, asked) =>
@@ -392,13 +392,12 @@ function stateOn(store: Store, env: Env, options: ResolvedOptions): State {
 }
 
 async function openStore(options: ResolvedOptions, env: Env): Promise<Store> {
-  const { data, id, maxClockDriftMs } = options
+  const { store, data, id, maxClockDriftMs } = options
+  const node = { maxClockDriftMs, ...(id !== undefined && { nodeId: id }) }
+  if (store !== undefined) return store.open(env, node)
   const engine = data === undefined ? new MemoryEngine() : await openLevelEngine(data)
   try {
-    return await LocalStore.open(engine, env, {
-      maxClockDriftMs,
-      ...(id !== undefined && { nodeId: id }),
-    })
+    return await LocalStore.open(engine, env, node)
   } catch (error) {
     await engine.close()
     throw error

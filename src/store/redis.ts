@@ -5,6 +5,7 @@ import type { Digest } from './digest.ts'
 import type { Group } from './group.ts'
 import * as layout from './layout.ts'
 import { acknowledgementOp, checkpointOp } from './ledger.ts'
+import type { StoreNode } from './opener.ts'
 import { checkDurability } from './redis/durability.ts'
 import { findOrMake } from './redis/history.ts'
 import { Keyspace } from './redis/keyspace.ts'
@@ -13,13 +14,6 @@ import type { ResolvedRedisOptions } from './redis/options.ts'
 import { restamp } from './redis/restamp.ts'
 import { NodeServer } from './redis/server.ts'
 import type * as port from './store.ts'
-
-/** What a store on Redis gets from the node that it serves. */
-export interface RedisNodeOptions {
-  /** Default: the id kept in Redis, or a new random one. */
-  readonly nodeId?: string
-  readonly maxClockDriftMs?: number
-}
 
 /**
  * A store on Redis or Valkey. All servers that open it are one node: its id, epoch, clock and sequence lie
@@ -35,7 +29,7 @@ export class RedisStore implements port.Store {
   static async open(
     options: ResolvedRedisOptions,
     env: Env,
-    node: RedisNodeOptions = {},
+    node: StoreNode = {},
   ): Promise<RedisStore> {
     const { nodeId, maxClockDriftMs } = node
     if (nodeId !== undefined && !NODE_ID.test(nodeId)) {

@@ -53,10 +53,18 @@ describe('where options come from', () => {
 describe('wrong options end with exit 2 and one line that names them', () => {
   const cases: [name: string, args: string[], env: Record<string, string>, said: RegExp][] = [
     ['an unknown flag', ['--prot=1'], {}, /^SKERRY_OPTION_UNKNOWN: .*--prot/],
-    ['a flag of a later version', ['--redis=redis://x'], {}, /^SKERRY_OPTION_UNKNOWN: .*--redis/],
+    ['a flag of a later version', ['--static'], {}, /^SKERRY_OPTION_UNKNOWN: .*--static/],
     ['a port that is no number', ['--port=http'], {}, /^SKERRY_OPTION_INVALID: .*--port/],
     ['a port too large', ['--port=65536'], {}, /^SKERRY_OPTION_INVALID: .*--port/],
     ['a flag without its value', ['--port'], {}, /^SKERRY_OPTION_INVALID: .*--port/],
+    [
+      'Redis and a directory',
+      ['--redis=redis://h', '--data=d'],
+      {},
+      /^SKERRY_OPTION_INVALID: .*--redis/,
+    ],
+    ['a name on no Redis', ['--redis-name=x'], {}, /^SKERRY_OPTION_INVALID: .*--redis/],
+    ['a URL of no Redis', ['--redis=http://:pw@h'], {}, /^SKERRY_OPTION_INVALID: (?!.*pw).*redis:/],
     ['a certificate without its key', ['--tls-cert=x'], {}, /^SKERRY_OPTION_INVALID: .*--tls-key/],
     ['an issuer without keys', ['--jwt-issuer=x'], {}, /^SKERRY_OPTION_INVALID: .*--jwks/],
     ['an address that is none', ['--peer=http://'], {}, /^SKERRY_OPTION_INVALID: .*--peer/],

@@ -14,7 +14,7 @@ const arrows: Record<string, readonly string[]> = {
   sync: ['state', 'store', 'core'],
   cluster: ['redis', 'core'],
   events: ['cluster', 'store', 'core'],
-  server: ['events', 'cluster', 'sync', 'state', 'store', 'core'],
+  server: ['events', 'cluster', 'sync', 'state', 'store', 'redis', 'core'],
   client: ['core'],
   // Virtual time and the suites that every adapter of a port passes: what `skerry/testing` ships.
   testing: ['cluster', 'store', 'core'],

@@ -1,6 +1,6 @@
 import { resolveClusterOptions } from '../../cluster/options.ts'
 import type { ClusterOptions, ResolvedClusterOptions } from '../../cluster/options.ts'
-import type { RedisOptions } from '../../cluster/redis/connection.ts'
+import type { RedisOptions } from '../../redis/connection.ts'
 import { skerryError } from '../../core/errors.ts'
 
 /** How a node takes part in a cluster. Besides these, every option of `createCluster`. */

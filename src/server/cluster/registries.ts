@@ -1,6 +1,6 @@
 import { EmbeddedRegistry } from '../../cluster/embedded.ts'
 import { RedisRegistry } from '../../cluster/redis.ts'
-import type { RedisOptions } from '../../cluster/redis/connection.ts'
+import type { RedisOptions } from '../../redis/connection.ts'
 import type { Registry } from '../../cluster/registry.ts'
 import { RemoteRegistry } from '../../cluster/remote.ts'
 import type { Env } from '../../core/env.ts'

@@ -50,7 +50,7 @@ export class Keyspace {
   }
 
   get channel(): string {
-    return `${this.base}feed`
+    return `${this.base}news`
   }
 
   /** The client, for what belongs to the server and not to the store. */

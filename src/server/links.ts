@@ -1,0 +1,78 @@
+import type { Store } from '../store/store.ts'
+import type { SyncStatus } from '../sync/status.ts'
+import type { Sync } from '../sync/sync.ts'
+import type { Channel } from '../sync/transport.ts'
+
+/**
+ * The links of the node, while this server is the one to run them. Where several servers share a store, one of
+ * them does; whenever that changes, links begin anew or end.
+ */
+export class Links {
+  readonly #store: Store
+  readonly #make: () => Sync
+  readonly #failed: (error: unknown) => void
+  #sync: Sync
+  #running = false
+  #stopped = false
+  /** The end of what ran before. */
+  #ending: Promise<void> = Promise.resolve()
+  #unwatch: () => void = () => undefined
+
+  /** @param failed what could not be ended in order */
+  constructor(store: Store, make: () => Sync, failed: (error: unknown) => void) {
+    this.#store = store
+    this.#make = make
+    this.#failed = failed
+    this.#sync = make()
+  }
+
+  /** True if this server runs them. */
+  get running(): boolean {
+    return this.#running
+  }
+
+  status(): SyncStatus {
+    return this.#sync.status()
+  }
+
+  /** Runs the links from now on, whenever this server is the one to do so. */
+  start(): void {
+    if (this.#store.lead === undefined) this.#run()
+    else this.#unwatch = this.#store.lead((leads) => (leads ? this.#run() : this.#end()))
+  }
+
+  /** Takes a channel that another node has opened. */
+  accept(channel: Channel): void {
+    if (this.#running) this.#sync.accept(channel)
+    else channel.close('another server of this node runs its links')
+  }
+
+  /** Ends all links, in order. */
+  async stop(): Promise<void> {
+    this.#stopped = true
+    this.#unwatch()
+    this.#end()
+    await this.#ending
+  }
+
+  #run(): void {
+    if (this.#running || this.#stopped) return
+    this.#running = true
+    // Links of before must have ended: what they still merge belongs to their time.
+    const ended = this.#ending
+    void ended.then(() => {
+      if (this.#running && this.#ending === ended) this.#sync.start()
+    })
+  }
+
+  #end(): void {
+    if (!this.#running) return
+    this.#running = false
+    const sync = this.#sync
+    this.#sync = this.#make()
+    this.#ending = Promise.all([this.#ending, sync.stop()]).then(
+      () => undefined,
+      (error: unknown) => this.#failed(error),
+    )
+  }
+}

@@ -1,0 +1,199 @@
+import fc from 'fast-check'
+import { Redis } from 'ioredis'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { compareVersions, type Entry, stampOf } from '../../src/core/entry.ts'
+import { machineEnv } from '../../src/server/env.ts'
+import { RedisStore } from '../../src/store/redis.ts'
+import { type RedisStoreOptions, resolveRedisOptions } from '../../src/store/redis/options.ts'
+import { STAMPS } from '../../src/store/redis/scripts.ts'
+import type { Commit, Store } from '../../src/store/store.ts'
+import { put, seen, set, version } from '../../src/testing/store/scene.ts'
+import { RedisServer, whyNoRedis } from '../redis-server.ts'
+
+let redis: RedisServer
+let client: Redis
+let names = 0
+const open: RedisStore[] = []
+
+beforeAll(async () => {
+  if (whyNoRedis() === undefined) redis = await RedisServer.start()
+})
+beforeEach((context) => {
+  const why = whyNoRedis()
+  if (why) context.skip(why)
+  client = new Redis(redis.url)
+  client.on('error', () => undefined)
+})
+afterEach(async () => {
+  client?.disconnect()
+  await Promise.all(open.splice(0).map((store) => store.close()))
+})
+afterAll(() => redis?.stop())
+
+async function openServer(name: string, options: RedisStoreOptions = {}): Promise<RedisStore> {
+  const given = { name, leaseMs: 600, timeoutMs: 2_000, ...options }
+  const store = await RedisStore.open(resolveRedisOptions(redis.url, given), machineEnv)
+  open.push(store)
+  return store
+}
+
+async function openServers(count: number, options: RedisStoreOptions = {}): Promise<RedisStore[]> {
+  const name = `servers-${process.pid}-${names++}`
+  const stores: RedisStore[] = []
+  for (let i = 0; i < count; i++) stores.push(await openServer(name, options))
+  return stores
+}
+
+/** What listeners of a store were told: the newest of each path, and every sequence number. */
+function follow(store: Store) {
+  const shown = new Map<string, string | null>()
+  const commits: Commit[] = []
+  store.watch((commit) => {
+    commits.push(commit)
+    for (const { entry, after } of commit.changes) shown.set(entry.path, after?.data ?? null)
+  })
+  return { shown, commits }
+}
+
+const increment = (path: string) => ({
+  path,
+  decide: (held?: Entry) => `${Number(held?.data ?? 0) + 1}`,
+})
+
+describe('several servers on one Redis', () => {
+  test('are one node: id and epoch are shared, and one of them leads', async () => {
+    const [a, b] = (await openServers(2)) as [RedisStore, RedisStore]
+    expect([b.nodeId, b.epoch]).toEqual([a.nodeId, a.epoch])
+    const led: boolean[] = []
+    b.lead((leads) => led.push(leads))
+    expect(led).toEqual([false])
+    await a.close()
+    await expect.poll(() => led).toEqual([false, true])
+  })
+
+  test('concurrent increments on all of them: none is lost, stamps never repeat', async () => {
+    const stores = await openServers(3)
+    const views = stores.map(follow)
+    const stamps = new Set<bigint>()
+    const work = stores.flatMap((store, s) =>
+      Array.from({ length: 60 }, async (_, i) => {
+        const [shared, own] = await store.write([increment('n'), put(`own/${s}-${i % 7}`, `${i}`)])
+        for (const written of [shared, own]) stamps.add(stampOf(written!.entry!))
+      }),
+    )
+    await Promise.all(work)
+    expect((await stores[0]!.read('n'))?.data).toBe('180')
+    expect(stamps.size).toBe(360)
+    for (const [i, { shown, commits }] of views.entries()) {
+      await expect.poll(() => shown.get('n'), `server ${i}`).toBe('180')
+      const expected = seen(await stores[0]!.list('**'))
+      await expect.poll(() => Object.fromEntries(shown)).toEqual(expected)
+      const seqs = commits.map(({ seq }) => seq)
+      expect(seqs).toEqual([...seqs].sort((x, y) => x - y))
+    }
+    await expect.poll(() => stores.map(({ seq }) => seq)).toEqual([360, 360, 360])
+  })
+
+  test('minted paths are stamped by their own stamp, whoever mints', async () => {
+    const stores = await openServers(2)
+    const pushes = stores.flatMap((store) =>
+      Array.from({ length: 50 }, async () => {
+        const [written] = await store.write([
+          { path: (stamp) => `box/${stamp}`, decide: () => '1' },
+        ])
+        return written!.entry!
+      }),
+    )
+    const entries = await Promise.all(pushes)
+    for (const { path, created } of entries) expect(path).toBe(`box/${created}`)
+    expect(new Set(entries.map(({ path }) => path)).size).toBe(100)
+  })
+
+  test('a digest follows what other servers write, also while it is built', async () => {
+    const [leader, other] = (await openServers(2)) as [RedisStore, RedisStore]
+    await other.write(Array.from({ length: 2500 }, (_, i) => put(`x/${i}`, '0')))
+    const building = leader.digest('x/*')
+    for (let i = 0; i < 20; i++) {
+      await other.write([put(`x/${i * 120}`, null), put(`x/${i * 121 + 1}`, 'true')])
+    }
+    await building
+    await expect.poll(() => leader.seq).toBe(other.seq)
+    const kept = (await leader.digest('x/*')).root()
+    expect(kept).toBe((await other.digest('x/*')).root())
+  })
+
+  test('a server that missed messages reads what it missed', async () => {
+    const [a, b] = (await openServers(2)) as [RedisStore, RedisStore]
+    const view = follow(b)
+    await set(a, 'deleted', '1')
+    await expect.poll(() => view.shown.get('deleted')).toBe('1')
+    for (let round = 0; round < 5; round++) {
+      const writes = Array.from({ length: 40 }, (_, i) => set(a, `r/${i % 9}`, `${round}`))
+      await client.client('KILL', 'TYPE', 'pubsub')
+      await Promise.all(writes)
+    }
+    await set(a, 'deleted', null)
+    await expect
+      .poll(() => Object.fromEntries(view.shown))
+      .toEqual({ ...seen(await a.list('**')), deleted: null })
+    await expect.poll(() => b.seq).toBe(a.seq)
+  })
+
+  test('only the one that leads may merge; a lease that was taken over fences the other', async () => {
+    const [a, b] = (await openServers(2)) as [RedisStore, RedisStore]
+    await expect(b.merge([version('x', 1, '1')], { peer: 'p' })).rejects.toMatchObject({
+      code: 'SKERRY_LEASE_LOST',
+    })
+    await expect(b.renewEpoch()).rejects.toMatchObject({ code: 'SKERRY_LEASE_LOST' })
+    expect(await a.merge([version('x', 1, '1')], { peer: 'p' })).toBe(1)
+    const [key] = await client.keys(`skerry:{servers-*-${names - 1}}:head`)
+    await client.hset(key!, 'holder', 'somebody else', 'term', '99')
+    await expect(a.merge([version('y', 1, '1')], { peer: 'p' })).rejects.toMatchObject({
+      code: 'SKERRY_LEASE_LOST',
+    })
+    expect((await set(a, 'y', '2')).changed).toBe(true)
+  })
+
+  test('whatever they merge and write at once, the greatest version wins', async () => {
+    const [leader, ...others] = await openServers(3)
+    const stamp = fc.integer({ min: 0, max: 3 })
+    const data = fc.constantFrom('1', '2', null)
+    const arbitrary = fc.record({ path: fc.constantFrom('p', 'q'), ms: stamp, data })
+    let run = 0
+    await fc.assert(
+      fc.asyncProperty(fc.array(arbitrary, { maxLength: 30 }), async (picks) => {
+        const under = `run${run++}`
+        const entries = picks.map(({ path, ms, data }, i) =>
+          version(`${under}/${path}`, ms, data, `n${i % 2}`),
+        )
+        const merges = entries.map((entry) => leader!.merge([entry], { peer: 'p' }))
+        const writes = others.map((store) => store.write([increment(`${under}/n`)]))
+        await Promise.all([...merges, ...writes])
+        expect((await leader!.read(`${under}/n`))?.data).toBe('2')
+        for (const path of ['p', 'q']) {
+          const versions = entries.filter((entry) => entry.path === `${under}/${path}`)
+          const [best] = versions.sort((x, y) => compareVersions(y, x, machineEnv.hash))
+          expect(await leader!.newest(`${under}/${path}`)).toEqual(best)
+        }
+      }),
+      { numRuns: 30 },
+    )
+  })
+})
+
+test('stamps in scripts are compared and counted exactly', async () => {
+  const lua = `${STAMPS} return { later(ARGV[1], ARGV[2]) and 1 or 0, plus(ARGV[1], ARGV[3]) }`
+  const stamp = fc.oneof(
+    fc.bigInt({ min: 0n, max: 2n ** 63n - 2_000_000n }),
+    fc.bigInt({ min: 999_999_990n, max: 1_000_000_010n }),
+    fc.bigInt({ min: 1_767_225_599_999_999_990n, max: 1_767_225_600_000_000_010n }),
+  )
+  const digits = (value: bigint) => value.toString().padStart(19, '0')
+  await fc.assert(
+    fc.asyncProperty(stamp, stamp, fc.integer({ min: 0, max: 1_000_000 }), async (a, b, count) => {
+      const answer = await client.eval(lua, 0, digits(a), digits(b), count)
+      expect(answer).toEqual([a > b ? 1 : 0, digits(a + BigInt(count))])
+    }),
+    { numRuns: 500 },
+  )
+})
