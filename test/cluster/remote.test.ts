@@ -7,7 +7,7 @@ import { skerryError } from '../../src/core/errors.ts'
 import { registryRoutes } from '../../src/server/cluster/registry.ts'
 import { machineEnv } from '../../src/server/env.ts'
 import { Streams } from '../../src/server/streams.ts'
-import { until } from './redis-server.ts'
+import { until } from '../redis-server.ts'
 import { registrySuite } from './registry-suite.ts'
 
 const endings: (() => Promise<unknown>)[] = []

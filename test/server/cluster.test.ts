@@ -5,7 +5,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import type { Member } from '../../src/cluster.ts'
 import { generateKey } from '../../src/events.ts'
 import { createServer, type Server, type ServerOptions } from '../../src/index.ts'
-import { RedisServer, whyNoRedis } from '../cluster/redis-server.ts'
+import { RedisServer, whyNoRedis } from '../redis-server.ts'
 import { failure, runningNode } from './running.ts'
 
 /** A cluster that notices at once what takes half a minute by default. */

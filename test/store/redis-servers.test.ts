@@ -85,7 +85,7 @@ describe('several servers on one Redis', () => {
     expect((await stores[0]!.read('n'))?.data).toBe('180')
     expect(stamps.size).toBe(360)
     for (const [i, { shown, commits }] of views.entries()) {
-      await expect.poll(() => shown.get('n'), `server ${i}`).toBe('180')
+      await expect.poll(() => shown.get('n'), { message: `server ${i}` }).toBe('180')
       const expected = seen(await stores[0]!.list('**'))
       await expect.poll(() => Object.fromEntries(shown)).toEqual(expected)
       const seqs = commits.map(({ seq }) => seq)
@@ -129,7 +129,7 @@ describe('several servers on one Redis', () => {
     await expect.poll(() => view.shown.get('deleted')).toBe('1')
     for (let round = 0; round < 5; round++) {
       const writes = Array.from({ length: 40 }, (_, i) => set(a, `r/${i % 9}`, `${round}`))
-      await client.client('KILL', 'TYPE', 'pubsub')
+      await client.call('CLIENT', 'KILL', 'TYPE', 'pubsub')
       await Promise.all(writes)
     }
     await set(a, 'deleted', null)
