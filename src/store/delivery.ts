@@ -14,12 +14,12 @@ const MARK = 'delivered '
  * nothing, even if what it wrote was deleted since and nobody remembers that either.
  */
 export class Deliveries {
-  readonly #engine: Engine
+  readonly #engine: Pick<Engine, 'get'>
   readonly #clock: HybridClock
   /** Marks of groups that are not durable yet. */
   readonly #marks = new WeakMap<Group, Map<string, bigint>>()
 
-  constructor(engine: Engine, clock: HybridClock) {
+  constructor(engine: Pick<Engine, 'get'>, clock: HybridClock) {
     this.#engine = engine
     this.#clock = clock
   }
@@ -45,13 +45,18 @@ export class Deliveries {
   #mark(group: Group, origin: string): bigint {
     const staged = this.#marks.get(group)?.get(origin)
     if (staged !== undefined) return staged
-    const bytes = this.#engine.get(noteKey(MARK + origin))
+    const bytes = this.#engine.get(markKey(origin))
     return bytes === undefined ? 0n : readStamp(unpack(bytes), 'mark')
   }
 
   #setMark(group: Group, origin: string, mark: bigint): void {
-    group.keep({ key: noteKey(MARK + origin), value: pack(mark) })
+    group.keep({ key: markKey(origin), value: pack(mark) })
     const marks = this.#marks.get(group) ?? new Map<string, bigint>()
     this.#marks.set(group, marks.set(origin, mark))
   }
+}
+
+/** Under which key the mark of an origin is kept. */
+export function markKey(origin: string): string {
+  return noteKey(MARK + origin)
 }

@@ -1,6 +1,7 @@
 import { type Entry, NODE_ID } from '../core/entry.ts'
 import type { Env } from '../core/env.ts'
 import { messageOf, SkerryError, skerryError, skerryErrorFrom } from '../core/errors.ts'
+import { Deliveries, markKey } from './delivery.ts'
 import type { Digest } from './digest.ts'
 import type { Group } from './group.ts'
 import * as layout from './layout.ts'
@@ -112,6 +113,17 @@ export class RedisStore implements port.Store {
     return this.#server.committer.submit({
       paths: writes.flatMap(({ path }) => (typeof path === 'string' ? [path] : [])),
       run: (group) => writes.map((write) => group.write(write)),
+    })
+  }
+
+  async deliver(origin: string, deliveries: readonly port.Delivery[]): Promise<port.Delivered[]> {
+    const key = markKey(origin)
+    const mark = await this.#server.keyspace.data(key)
+    const engine = { get: (asked: string) => (asked === key ? mark : undefined) }
+    const run = new Deliveries(engine, this.#server.clock)
+    return this.#server.committer.submit({
+      paths: deliveries.map(({ path }) => path),
+      run: (group) => run.run(group, origin, deliveries),
     })
   }
 

@@ -94,6 +94,11 @@ export class Keyspace {
     return value === null ? undefined : parseHeld(value)
   }
 
+  /** What a key that is no record holds. */
+  async data(key: string): Promise<Buffer | undefined> {
+    return (await this.try(() => this.#client.hgetBuffer(this.#key('data'), key))) ?? undefined
+  }
+
   /** The records of many paths, in the order of `paths`. */
   async heldMany(paths: readonly string[]): Promise<(Held | undefined)[]> {
     const batches: Promise<(Buffer | null)[]>[] = []
