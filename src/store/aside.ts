@@ -19,12 +19,15 @@ const TRIM_AFTER = 1000
 /** The most versions that are shown to readers in one request. */
 const RELEASE_BATCH = 1000
 
+/** Runs a request on the next group of the store; it looks at these paths. */
+type Submit = <T>(run: (group: Group) => T, paths: readonly string[]) => Promise<T>
+
 /** Watches over versions kept aside for their stamps, and has each released when its time comes. */
 export class AsideShelf {
   readonly #env: Env
   readonly #engine: Pick<Engine, 'scan'>
   readonly #clock: HybridClock
-  readonly #submit: <T>(run: (group: Group) => T) => Promise<T>
+  readonly #submit: Submit
   /** Versions listed since the list was cut to its bound. */
   #listed = 0
   #soonest: bigint | undefined
@@ -32,12 +35,7 @@ export class AsideShelf {
   #closed = false
 
   /** @param submit runs a request on the store's next group */
-  constructor(
-    env: Env,
-    engine: Pick<Engine, 'scan'>,
-    clock: HybridClock,
-    submit: <T>(run: (group: Group) => T) => Promise<T>,
-  ) {
+  constructor(env: Env, engine: Pick<Engine, 'scan'>, clock: HybridClock, submit: Submit) {
     this.#env = env
     this.#engine = engine
     this.#clock = clock
@@ -76,7 +74,7 @@ export class AsideShelf {
     }
     if (this.#closed) return
     if (due.length > 0) {
-      await this.#submit((group) => due.forEach((path) => group.release(path)))
+      await this.#submit((group) => due.forEach((path) => group.release(path)), due)
       // More may be due, and if the clock was put back meanwhile some of these are not any more.
       return this.review()
     }
@@ -110,7 +108,7 @@ export class AsideShelf {
     }
     const old = keys.slice(0, -MAX_OVERRULED)
     if (old.length === 0 || this.#closed) return
-    await this.#submit((group) => old.forEach((key) => group.keep({ key })))
+    await this.#submit((group) => old.forEach((key) => group.keep({ key })), [])
   }
 
   close(): void {

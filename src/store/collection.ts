@@ -19,10 +19,11 @@ interface Due {
 
 /** What a collection needs of its store. */
 export interface CollectionParts {
-  readonly engine: Engine
+  readonly engine: Pick<Engine, 'scan'>
   readonly ledger: Ledger
   readonly horizons: Horizons
-  submit<T>(run: (group: Group) => T): Promise<T>
+  /** Runs a request on the next group; it looks at these paths. */
+  submit<T>(run: (group: Group) => T, paths: readonly string[]): Promise<T>
 }
 
 /**
@@ -42,7 +43,8 @@ export class Collection {
   async run(rule: CollectionRule): Promise<number> {
     const due = await this.#due(rule)
     if (due.length === 0) return 0
-    return this.#parts.submit((group) => this.#collect(group, due, rule))
+    const paths = due.map(({ path }) => path)
+    return this.#parts.submit((group) => this.#collect(group, due, rule), paths)
   }
 
   async #due(rule: CollectionRule): Promise<Due[]> {

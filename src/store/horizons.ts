@@ -8,7 +8,7 @@ import type { Horizon } from './store.ts'
 export class Horizons {
   readonly #horizons = new Map<string, Horizon>()
 
-  static async load(engine: Engine): Promise<Horizons> {
+  static async load(engine: Pick<Engine, 'scan'>): Promise<Horizons> {
     const horizons = new Horizons()
     for await (const chunk of engine.scan(prefixRange('z'))) {
       for (const [key, value] of chunk) horizons.set([unpackHorizon(key.slice(1), value)])
@@ -52,7 +52,7 @@ export function horizonOp({ key, stamp, seq }: Horizon): EngineOp {
   return { key: horizonKey(key), value: pack([stamp, seq]) }
 }
 
-function unpackHorizon(key: string, value: Uint8Array): Horizon {
+export function unpackHorizon(key: string, value: Uint8Array): Horizon {
   const [stamp, seq] = readTuple(unpack(value), 'horizon')
   return { key, stamp: readStamp(stamp, 'stamp'), seq: readCount(seq, 'sequence') }
 }

@@ -1,11 +1,12 @@
 import { type Entry, NODE_ID } from '../core/entry.ts'
 import type { Env } from '../core/env.ts'
 import { messageOf, SkerryError, skerryError, skerryErrorFrom } from '../core/errors.ts'
+import { Collection, raiseHorizons } from './collection.ts'
 import { Deliveries, markKey } from './delivery.ts'
 import type { Digest } from './digest.ts'
 import type { Group } from './group.ts'
 import * as layout from './layout.ts'
-import { acknowledgementOp, checkpointOp } from './ledger.ts'
+import { checkpointOp } from './ledger.ts'
 import type { StoreNode } from './opener.ts'
 import { checkDurability } from './redis/durability.ts'
 import { findOrMake } from './redis/history.ts'
@@ -15,6 +16,7 @@ import type { ResolvedRedisOptions } from './redis/options.ts'
 import { restamp } from './redis/restamp.ts'
 import { NodeServer } from './redis/server.ts'
 import type * as port from './store.ts'
+import { unpackWithheld } from './withheld.ts'
 
 /**
  * A store on Redis or Valkey. All servers that open it are one node: its id, epoch, clock and sequence lie
@@ -64,6 +66,10 @@ export class RedisStore implements port.Store {
 
   get epoch(): string {
     return this.#server.history.epoch
+  }
+
+  get formerly(): readonly string[] {
+    return this.#server.history.formerly
   }
 
   get run(): string {
@@ -127,16 +133,14 @@ export class RedisStore implements port.Store {
     })
   }
 
-  merge(entries: readonly Entry[], source: port.MergeSource): Promise<number> {
-    const { peer, checkpoints = [] } = source
+  merge(entries: readonly Entry[], source: port.MergeSource): Promise<port.Merged> {
     return this.#server.committer.submit({
       paths: entries.map(({ path }) => path),
       fenced: true,
       run: (group) => {
-        let news = 0
-        for (const entry of entries) if (group.merge(entry, peer)) news++
-        this.#keepCheckpoints(group, checkpoints)
-        return news
+        const merged = group.merge(entries, source)
+        this.#keepCheckpoints(group, source.checkpoints ?? [])
+        return merged
       },
     })
   }
@@ -171,14 +175,19 @@ export class RedisStore implements port.Store {
     return this.#keep((group) => this.#keepCheckpoints(group, checkpoints))
   }
 
-  acknowledged(peer: string, key: string): number {
+  acknowledged(peer: string, key: string): port.Acknowledgement | undefined {
     return this.#server.ledger.acknowledged(peer, key)
+  }
+
+  wasAcknowledged(path: string, seq: number): boolean {
+    return this.#server.ledger.wasAcknowledged(path, seq)
   }
 
   saveAcknowledgements(acknowledgements: readonly port.Acknowledgement[]): Promise<void> {
     return this.#keep((group) => {
-      for (const acknowledgement of acknowledgements) group.keep(acknowledgementOp(acknowledgement))
-      group.afterwards(() => this.#server.ledger.setAcknowledgements(acknowledgements))
+      const { ledger } = this.#server
+      for (const each of acknowledgements) group.keep(ledger.acknowledgementOp(each))
+      group.afterwards(() => ledger.setAcknowledgements(acknowledgements))
     })
   }
 
@@ -207,6 +216,50 @@ export class RedisStore implements port.Store {
     await this.#server.history.renew(this.#term())
   }
 
+  collect(rule: port.CollectionRule): Promise<number> {
+    const server = this.#server
+    return new Collection({
+      engine: server.keyspace,
+      ledger: server.ledger,
+      // Others may change them until the group is committed.
+      get horizons() {
+        return server.remains.horizons
+      },
+      submit: (run, paths) => server.submitFenced(run, paths),
+    }).run(rule)
+  }
+
+  horizons(): readonly port.Horizon[] {
+    return this.#server.remains.horizons.list()
+  }
+
+  raiseHorizons(horizons: readonly Pick<port.Horizon, 'key' | 'stamp'>[]): Promise<void> {
+    const raised = horizons.map((horizon) => ({ ...horizon, seq: 0 }))
+    return this.#keep((group) => {
+      raiseHorizons(group, this.#server.remains.horizons, raised)
+      for (const { stamp } of raised) this.#server.clock.observe(stamp)
+    })
+  }
+
+  async withheld(limit: number): Promise<port.Withheld[]> {
+    const withheld: port.Withheld[] = []
+    for await (const chunk of this.#server.keyspace.scan({ ...layout.prefixRange('w'), limit })) {
+      for (const [, value] of chunk) withheld.push(unpackWithheld(value))
+    }
+    return withheld
+  }
+
+  get withheldCount(): number {
+    return this.#server.remains.count
+  }
+
+  resolveWithheld(paths: readonly string[], how: 'release' | 'drop'): Promise<number> {
+    return this.#server.submitFenced(
+      (group) => paths.filter((path) => group.resolve(path, how)).length,
+      paths,
+    )
+  }
+
   time(): bigint {
     return this.#server.clock.time()
   }
@@ -222,7 +275,10 @@ export class RedisStore implements port.Store {
       clock: this.#server.clock,
       watch: (listener) => this.watch(listener),
       isOwn: ({ entry, seq }) =>
-        entry.origin === this.nodeId && !this.#server.ledger.isAcknowledged(entry.path, seq),
+        entry.origin === this.nodeId &&
+        // It would fall below what it overruled.
+        entry.overrules !== true &&
+        !this.#server.ledger.wasAcknowledged(entry.path, seq),
       renew: (mark) => this.#server.history.renew(this.#term(), mark),
       submit: (work) => this.#server.committer.submit(work),
     })

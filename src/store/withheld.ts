@@ -48,7 +48,7 @@ export function withheldOp({ entry, peer }: Withheld): EngineOp {
   return { key: withheldKey(entry.path), value: pack([entryTuple(entry), peer]) }
 }
 
-function unpackWithheld(bytes: Uint8Array): Withheld {
+export function unpackWithheld(bytes: Uint8Array): Withheld {
   const [entry, peer] = readTuple(unpack(bytes), 'withheld version')
   return { entry: readEntry(entry), peer: readText(peer, 'peer') }
 }

@@ -145,7 +145,7 @@ describe('several servers on one Redis', () => {
       code: 'SKERRY_LEASE_LOST',
     })
     await expect(b.renewEpoch()).rejects.toMatchObject({ code: 'SKERRY_LEASE_LOST' })
-    expect(await a.merge([version('x', 1, '1')], { peer: 'p' })).toBe(1)
+    expect((await a.merge([version('x', 1, '1')], { peer: 'p' })).changed).toBe(1)
     const [key] = await client.keys(`skerry:{servers-*-${names - 1}}:head`)
     await client.hset(key!, 'holder', 'somebody else', 'term', '99')
     await expect(a.merge([version('y', 1, '1')], { peer: 'p' })).rejects.toMatchObject({

@@ -1,5 +1,5 @@
 import type { Group } from '../group.ts'
-import { asideKey, heldKey, type Held, packHeld } from '../layout.ts'
+import { asideKey, heldKey, type Held, packHeld, seqAndPath } from '../layout.ts'
 import { stampOf } from '../../core/entry.ts'
 import { stampDigits } from './head.ts'
 
@@ -15,6 +15,8 @@ export interface Commit {
   /** The term of the lease if only its holder may do this, else empty. */
   readonly term: string
   readonly server: string
+  /** What is left of tombstones and withheld, as the group knew it. */
+  readonly remains: number
   /** The lowest stamp of the group, if it has to be above the mark. */
   readonly first: bigint | undefined
   /** How many stamps are to be set aside if it is not. */
@@ -30,7 +32,7 @@ type Argument = string | number | Buffer
 
 /** How many records and steps of bookkeeping the group writes. */
 export function countChanges(group: Group): number {
-  return group.records.size
+  return group.records.size + group.collected.size
 }
 
 /** What `skerryCommit` is given, in its order. */
@@ -43,14 +45,18 @@ export function commitArguments(commit: Commit): Argument[] {
     if (held?.shown !== undefined) musts.push(asideKey(stampOf(held.entry), path), path)
   }
   const records: Argument[] = []
-  const ops = bookkeeping(group)
+  const ops = bookkeeping(group, provisional)
   for (const [path, held] of group.records) {
     const place = held.seq > provisional ? `+${held.seq - provisional}` : `${held.seq}`
     records.push(path, place, packHeld(held) as Buffer)
     if (group.replaced(path) === undefined) ops.push(heldKey(path), '+', '')
   }
+  for (const [path] of group.collected) {
+    records.push(path, '-', '')
+    ops.push(heldKey(path), '-', '')
+  }
   return [
-    ...[group.epoch, commit.seen, commit.term, commit.server],
+    ...[group.epoch, commit.seen, commit.term, commit.server, commit.remains],
     ...[first === undefined ? '' : stampDigits(first), commit.stamps, stampDigits(commit.mark)],
     ...[commit.channel, commit.commit, commit.message],
     ...[group.seq - provisional, checks.length / 2, musts.length / 2],
@@ -63,11 +69,16 @@ export function commitArguments(commit: Commit): Argument[] {
 }
 
 /** The group's steps but those of records and feed, which the script numbers itself. */
-function bookkeeping(group: Group): Argument[] {
+function bookkeeping(group: Group, provisional: number): Argument[] {
   const ops: Argument[] = []
   for (const { key, value } of group.ops()) {
     if (key.startsWith('e') || key.startsWith('s')) continue
-    ops.push(key, value === undefined ? '-' : '+', Buffer.from(value ?? []))
+    const bytes = Buffer.from(value ?? [])
+    const tombstone = key.startsWith('t') ? seqAndPath(key) : undefined
+    // Its key names a number that only the script knows.
+    if (tombstone !== undefined && tombstone.seq > provisional) {
+      ops.push(tombstone.path, `t${tombstone.seq - provisional}`, bytes)
+    } else ops.push(key, value === undefined ? '-' : '+', bytes)
   }
   return ops
 }

@@ -66,9 +66,13 @@ export interface CommitHost {
   seq(): number
   /** The term of the lease that this server holds. */
   term(): string | undefined
+  /** What is left of tombstones, or withheld, as this server knows it, by number. */
+  remains(): number
+  /** That number is not the one in Redis. */
+  remainsTurned(): Promise<void>
   /** What groups run on, without their records. */
   context(): Omit<GroupContext, 'held' | 'clock'>
-  committed(group: Group, reached: Reached): void
+  committed(group: Group, reached: Reached, remains: number): void
   /** The store's epoch is not the one that this server knows, or Redis has lost something. */
   turned(): Promise<void>
 }
@@ -78,7 +82,7 @@ type Outcome =
   | { readonly kind: 'done'; readonly from: Point; readonly to: Point }
   | { readonly kind: 'conflict'; readonly records: Map<string, Held | undefined> }
   | { readonly kind: 'stamps'; readonly first: bigint }
-  | { readonly kind: 'fenced' | 'turned' }
+  | { readonly kind: 'fenced' | 'turned' | 'remains' }
 
 /**
  * Commits in groups, optimistically: decisions are taken here on records that were read, and the script takes them
@@ -137,6 +141,11 @@ export class Committer {
     this.#cache.set(entry.path, held, sizeOf(entry) + RECORD_OVERHEAD)
   }
 
+  /** Its tombstone is gone; unless something newer is known. */
+  collected(path: string, seq: number): void {
+    if (this.#cache.get(path)?.seq === seq) this.#cache.delete(path)
+  }
+
   /** What was known may be gone. */
   forget(): void {
     this.#cache = new GenerationCache(CACHE_CHARACTERS)
@@ -185,7 +194,8 @@ export class Committer {
       } else if (outcome.kind === 'fenced') {
         rest = refuse(rest, ({ work }) => work.fenced === true)
       } else {
-        rest = await this.#turn(rest)
+        const { turned, remainsTurned } = this.#host
+        rest = await this.#turn(rest, outcome.kind === 'remains' ? remainsTurned : turned)
       }
     }
   }
@@ -201,6 +211,7 @@ export class Committer {
       return found
     }
     const provisional = this.#host.seq()
+    const remains = this.#host.remains()
     const group = new Group({ ...this.#host.context(), clock, held }, provisional)
     const accepted: Accepted[] = []
     const later: Request[] = []
@@ -210,7 +221,7 @@ export class Committer {
       else this.#run(request, group, { accepted, later })
     }
     this.#waiting.unshift(...later)
-    return { group, accepted, clock, checks, provisional }
+    return { group, accepted, clock, checks, provisional, remains }
   }
 
   #run(
@@ -246,7 +257,7 @@ export class Committer {
   }
 
   /** Undefined if it failed, and everybody was told. */
-  async #send({ group, accepted, clock, checks, provisional }: Attempt) {
+  async #send({ group, accepted, clock, checks, provisional, remains }: Attempt) {
     const sent = (this.#sent = { commit: ++this.#commits })
     const { server } = this.#host
     const works = accepted.map(({ request }) => request.work)
@@ -257,6 +268,7 @@ export class Committer {
       seen: this.#host.seq(),
       term: works.some(({ fenced }) => fenced) ? (this.#host.term() ?? '-') : '',
       server,
+      remains,
       first: clock.first,
       stamps: clock.minted + SPARE_STAMPS,
       mark: clock.mark,
@@ -281,13 +293,17 @@ export class Committer {
     }
   }
 
-  #done({ group, accepted, provisional }: Attempt, { from, to }: { from: Point; to: Point }): void {
+  #done(
+    { group, accepted, provisional, remains }: Attempt,
+    { from, to }: { from: Point; to: Point },
+  ): void {
+    for (const path of group.collected.keys()) this.#cache.delete(path)
     for (const held of group.records.values()) {
       const isNew = held.seq > provisional
       this.note(isNew ? { ...held, seq: held.seq - provisional + from.seq } : held)
     }
     const steps = stepsOf(group, provisional, from.seq)
-    this.#host.committed(group, { from, to, steps })
+    this.#host.committed(group, { from, to, steps }, remains)
     accepted.forEach(settle)
   }
 
@@ -313,10 +329,13 @@ export class Committer {
     return rest
   }
 
-  /** Learns of the new epoch, and tries everything anew. */
-  async #turn(requests: readonly Request[]): Promise<readonly Request[]> {
+  /** Learns of the new epoch, or of what else has turned, and tries everything anew. */
+  async #turn(
+    requests: readonly Request[],
+    learn: () => Promise<void>,
+  ): Promise<readonly Request[]> {
     try {
-      await this.#host.turned()
+      await learn()
     } catch (error) {
       for (const { reject } of requests) reject(error)
       return []
@@ -338,6 +357,7 @@ type Attempt = {
   readonly clock: GroupClock
   readonly checks: ReadonlyMap<string, Held | undefined>
   readonly provisional: number
+  readonly remains: number
 }
 
 function settle({ request, result }: Accepted): void {
@@ -363,7 +383,7 @@ function readOutcome(answer: readonly Buffer[]): Outcome {
   const [what, ...rest] = answer
   const kind = String(what)
   if (kind === 'stamps') return { kind, first: BigInt(String(rest[0])) }
-  if (kind === 'fenced') return { kind }
+  if (kind === 'fenced' || kind === 'remains') return { kind }
   if (kind === 'done') {
     const [fromSeq, fromReleased, seq, released] = rest.map(Number)
     const from = { seq: fromSeq!, released: fromReleased! }

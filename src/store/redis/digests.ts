@@ -2,16 +2,18 @@ import type { Hash } from '../../core/entry.ts'
 import { matches } from '../../core/path.ts'
 import { Digest } from '../digest.ts'
 import { heldKey, patternRange } from '../layout.ts'
+import type { Point } from './head.ts'
 import { afterKey, type Keyspace, parseHeld } from './keyspace.ts'
 import type { Step } from './steps.ts'
 
 /** How often a digest is begun anew because the feed was cut meanwhile, before it is given up. */
 const MAX_BUILDS = 10
 
-/** A stretch of keys, up to `to`, as read when `seq` was the newest number. */
+/** A stretch of keys, up to `to`, as read at a point of the feed. */
 interface Stretch {
   readonly to: string
   readonly seq: number
+  readonly released: number
 }
 
 /** A digest that is kept, or still built. */
@@ -61,16 +63,19 @@ export class RedisDigests {
   apply(step: Step): void {
     if (step.release) return
     for (const [key, kept] of this.#digests) {
-      if (matches(key, step.change.entry.path)) follow(kept, step)
+      if (!matches(key, step.change.entry.path)) continue
+      if (!step.collected) follow(kept, step)
+      // What was read lately has it or not; it can't be told which.
+      else if (kept.building || kept.stretches.length > 0) this.#digests.delete(key)
+      else kept.digest.remove(step.change.entry)
     }
   }
 
-  /** The feed has come to `seq`. */
-  reached(seq: number): void {
+  /** The feed has come to the point. */
+  reached(point: Point): void {
     for (const kept of this.#digests.values()) {
-      if (!kept.building && kept.stretches.every((stretch) => stretch.seq <= seq)) {
-        kept.stretches = []
-      }
+      const passed = ({ seq, released }: Stretch) => seq <= point.seq && released <= point.released
+      if (!kept.building && kept.stretches.every(passed)) kept.stretches = []
     }
   }
 
@@ -86,13 +91,13 @@ export class RedisDigests {
   async #build(key: string, kept: KeptDigest): Promise<Digest> {
     const { from, to } = patternRange(key)
     for (let next = from; ;) {
-      const { items, seq, last } = await this.#keyspace.page({ from: next, to })
+      const { items, seq, released, last } = await this.#keyspace.page({ from: next, to })
       for (const [, value] of items) {
         const { entry } = parseHeld(value)
         if (matches(key, entry.path)) kept.digest.add(entry)
       }
       next = last ? to : afterKey(items.at(-1)![0])
-      kept.stretches.push({ to: next, seq })
+      kept.stretches.push({ to: next, seq, released })
       const came = kept.waiting
       kept.waiting = []
       kept.building = !last

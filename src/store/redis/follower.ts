@@ -31,6 +31,8 @@ export interface FollowerHost {
   known(path: string): Held | undefined
   /** A step is now seen. */
   seen(step: Step): void
+  /** All steps up to the point are seen. */
+  reached(point: Point): void
   /** Steps were missed, up to the point that is now reached. */
   missed(): void
   /** A commit of this server was heard of before its answer came, or though none came. */
@@ -204,10 +206,13 @@ export class Follower {
     if (steps === undefined) return this.catchUpSoon()
     this.#at = to
     for (const step of steps) this.#host.seen(step)
-    afterwards?.()
-    if (steps.length > 0) {
-      this.#feed.publish({ changes: steps.map(({ change }) => change), seq: to.seq })
+    this.#host.reached(to)
+    for (const { change, collected } of steps) {
+      if (collected) this.#feed.drop(change.entry.path, change.seq)
     }
+    afterwards?.()
+    const changes = steps.flatMap(({ change, collected }) => (collected ? [] : [change]))
+    if (changes.length > 0) this.#feed.publish({ changes, seq: to.seq })
   }
 
   async #readOn(): Promise<void> {

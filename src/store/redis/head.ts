@@ -25,6 +25,8 @@ export interface Head extends Point {
   /** Up to where the history before this epoch was still there when this one began. */
   readonly rewoundTo: number
   readonly lease: Lease
+  /** How often what is left of tombstones, or withheld, has changed. */
+  readonly remains: number
   /** False if another Redis, or the same one restarted, holds the data since the epoch began. */
   readonly sameRedis: boolean
 }
@@ -36,10 +38,18 @@ export interface Head extends Point {
 export function parseHead(told: readonly (string | null)[]): Head | undefined {
   const [format, nodeId, epoch, runs, seq, released] = told
   const [mark, rewoundTo, holder, term, beat, redis] = told.slice(6)
+  const [formerly, acknowledgedTo, remains] = told.slice(12)
   if (format === null || format === undefined) return undefined
   if (Number(format) > FORMAT) throw skerryError('DATA_DIR_NEWER', Number(format), FORMAT)
   return {
-    identity: { nodeId: nodeId!, epoch: epoch!, runs: parseRuns(runs!) },
+    identity: {
+      nodeId: nodeId!,
+      epoch: epoch!,
+      runs: parseRuns(runs!),
+      formerly: formerly!.split(' ').filter((former) => former !== ''),
+      acknowledgedTo: Number(acknowledgedTo),
+    },
+    remains: Number(remains),
     seq: Number(seq),
     released: Number(released),
     mark: BigInt(mark!),

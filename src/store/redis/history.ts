@@ -2,7 +2,7 @@ import { type Env, randomId } from '../../core/env.ts'
 import type { Entry } from '../../core/entry.ts'
 import { skerryError } from '../../core/errors.ts'
 import { FORMAT } from '../layout.ts'
-import { type Identity, inHistory } from '../identity.ts'
+import { type Identity, inHistory, renewed, rewound } from '../identity.ts'
 import type { Position } from '../store.ts'
 import type { Follower } from './follower.ts'
 import { type Head, parseHead, stampDigits } from './head.ts'
@@ -10,6 +10,18 @@ import type { Keyspace } from './keyspace.ts'
 
 /** The most changes looked through at once for what Redis has lost. */
 const LOST_PAGE = 1000
+
+/** How a new epoch begins. */
+interface Renewal {
+  /** The epoch that ends. */
+  readonly before: string
+  /** The term of the lease if only its holder may do this, else empty. */
+  readonly term: string
+  readonly mark?: bigint | undefined
+  readonly next: Identity
+  /** True if all that Redis holds counts as acknowledged. */
+  readonly all?: boolean
+}
 
 /** What a history needs of its store. */
 export interface HistoryHost {
@@ -66,6 +78,16 @@ export class History {
     return this.#identity.nodeId
   }
 
+  /** Changes up to here count as acknowledged. */
+  get acknowledgedTo(): number {
+    return this.#identity.acknowledgedTo
+  }
+
+  /** See `Store.formerly`. */
+  get formerly(): readonly string[] {
+    return this.#identity.formerly
+  }
+
   get epoch(): string {
     return this.#identity.epoch
   }
@@ -105,7 +127,10 @@ export class History {
   async renew(term: string, mark?: bigint): Promise<void> {
     await this.#turning
     const before = this.epoch
-    const done = await this.#renew(before, term, mark)
+    // Only stamps are lowered: then nothing was lost.
+    const begin = mark === undefined ? rewound : renewed
+    const next = begin(this.#env, this.#identity, this.#host.follower.seq + 1)
+    const done = await this.#renew({ before, term, mark, next })
     if (!done && this.epoch === before) {
       await this.turn()
       if (this.epoch === before) throw skerryError('LEASE_LOST')
@@ -122,17 +147,28 @@ export class History {
     head ??= await findOrMake(this.#keyspace, this.#env, { nodeId: this.nodeId, seq })
     if (!head.sameRedis || head.seq < seq) {
       await this.#host.checkDurability()
-      await this.#renew(head.identity.epoch, '')
+      const next = renewed(this.#env, head.identity, seq + 1)
+      // Whatever peers said last may be lost with the rest: all there is counts as acknowledged.
+      await this.#renew({
+        before: head.identity.epoch,
+        term: '',
+        next: { ...next, formerly: [] },
+        all: true,
+      })
       head = (await this.#keyspace.head()) ?? head
     }
     if (head.identity.epoch !== this.epoch) this.#adopt(head, false)
   }
 
-  async #renew(epoch: string, term: string, mark?: bigint): Promise<boolean> {
+  async #renew({ before, term, mark, next, all }: Renewal): Promise<boolean> {
     const { server, follower } = this.#host
-    const [next, run] = [randomId(this.#env), randomId(this.#env)]
+    const { epoch, runs, formerly, acknowledgedTo } = next
     const lowered = mark === undefined ? '' : stampDigits(mark)
-    const given = [epoch, next, run, follower.seq, term, server, this.#keyspace.channel, lowered]
+    const given = [
+      ...[before, epoch, runs.at(-1)!.id, follower.seq, term, server],
+      ...[this.#keyspace.channel, lowered],
+      ...[formerly.join(' '), all === true ? '' : acknowledgedTo],
+    ]
     return Number(await this.#keyspace.script('skerryRenew', given)) === 1
   }
 

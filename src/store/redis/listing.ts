@@ -89,8 +89,8 @@ export async function hashedPage(
       // Paths of one hash share a page: the next one begins above it.
       const last = entries.at(-1)?.hash
       if (full && hash !== last) return { entries, upTo: afterHash(last!) }
-      const { entry } = parseHeld(value as Buffer)
-      entries.push({ hash, entry })
+      const { entry, seq } = parseHeld(value as Buffer)
+      entries.push({ hash, entry, seq })
       characters += sizeOf(entry)
       full = entries.length >= limit || characters >= MAX_PAGE_CHARACTERS
     }

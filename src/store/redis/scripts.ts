@@ -47,6 +47,9 @@ local function tellHead()
   local told = redis.call('HMGET', head, 'format', 'nodeId', 'epoch', 'runs', 'seq', 'released',
     'mark', 'rewoundTo', 'holder', 'term', 'beat')
   told[12] = field('replid') == replid() and 'same' or 'other'
+  told[13] = field('formerly')
+  told[14] = whole(number('acknowledgedTo'))
+  told[15] = whole(number('remains'))
   return told
 end
 `
@@ -63,16 +66,18 @@ end
 
 const COMMIT = `
 local epoch, seen, term, me = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
-local first, stamps, mark = ARGV[5], tonumber(ARGV[6]), ARGV[7]
-local channel, number_, payload, seqs = ARGV[8], ARGV[9], ARGV[10], tonumber(ARGV[11])
+local remains = tonumber(ARGV[5])
+local first, stamps, mark = ARGV[6], tonumber(ARGV[7]), ARGV[8]
+local channel, number_, payload, seqs = ARGV[9], ARGV[10], ARGV[11], tonumber(ARGV[12])
 local checks, musts, records, ops =
-  tonumber(ARGV[12]), tonumber(ARGV[13]), tonumber(ARGV[14]), tonumber(ARGV[15])
+  tonumber(ARGV[13]), tonumber(ARGV[14]), tonumber(ARGV[15]), tonumber(ARGV[16])
 if field('epoch') ~= epoch then return { 'epoch' } end
 local seq = number('seq')
 if seq < seen or field('replid') ~= replid() then return { 'rewound' } end
 if term ~= '' and (field('term') ~= term or field('holder') ~= me) then return { 'fenced' } end
+if number('remains') ~= remains then return { 'remains' } end
 
-local at = 16
+local at = 17
 local conflicts = { 'conflict' }
 for i = 1, checks do
   local path, expected = ARGV[at], ARGV[at + 1]
@@ -107,6 +112,8 @@ for i = 1, records do
   if place == '-' then
     redis.call('HDEL', entries, path)
     redis.call('ZREM', feed, path)
+    releases = releases + 1
+    redis.call('ZADD', released, releases, path)
   elseif string.sub(place, 1, 1) == '+' then
     local own = whole(seq + tonumber(string.sub(place, 2)))
     redis.call('HSET', entries, path, own .. ' ' .. value)
@@ -118,8 +125,15 @@ for i = 1, records do
   end
   at = at + 3
 end
+local remainsChange = false
 for i = 1, ops do
   local key, kind, value = ARGV[at], ARGV[at + 1], ARGV[at + 2]
+  if string.sub(kind, 1, 1) == 't' then
+    key = 't' .. string.format('%014x', seq + tonumber(string.sub(kind, 2))) .. key
+    kind = '+'
+  end
+  local letter = string.sub(key, 1, 1)
+  if letter == 'w' or letter == 'z' then remainsChange = true end
   if kind == '+' then
     redis.call('ZADD', index, 0, key)
     if value ~= '' then redis.call('HSET', data, key, value) end
@@ -129,6 +143,7 @@ for i = 1, ops do
   end
   at = at + 3
 end
+if remainsChange then redis.call('HINCRBY', head, 'remains', 1) end
 if releases ~= releasedBefore then
   redis.call('HSET', head, 'released', whole(releases))
   redis.call('ZREMRANGEBYSCORE', released, '-inf', releases - ${RELEASED_KEPT})
@@ -162,11 +177,12 @@ return tellHead()
   skerryCommit: COMMIT,
 
   /**
-   * old epoch, new epoch, new run, the highest sequence known, term or '', server, channel, mark or '' → 1 if done:
+   * old epoch, new epoch, new run, the highest sequence known, term or '', server, channel, mark or '',
+   * epochs that ended without loss, up to where all counts as acknowledged ('': all there is) → 1 if done:
    * a new history begins, with no checkpoint of any peer. Its numbers go on above all that was seen.
    */
   skerryRenew: `
-local known, epoch, run, seen, term, me, channel, mark = unpack(ARGV)
+local known, epoch, run, seen, term, me, channel, mark, formerly, acknowledged = unpack(ARGV)
 if field('epoch') ~= known then return 0 end
 if term ~= '' and (field('term') ~= term or field('holder') ~= me) then return 0 end
 local seq = number('seq')
@@ -177,7 +193,8 @@ for _, key in ipairs(keys) do
   redis.call('HDEL', data, key)
 end
 redis.call('HSET', head, 'epoch', epoch, 'runs', addRun('', run, from + 1), 'seq', whole(from),
-  'rewoundTo', whole(seq), 'replid', replid())
+  'rewoundTo', whole(seq), 'replid', replid(), 'formerly', formerly,
+  'acknowledgedTo', acknowledged == '' and whole(seq) or acknowledged)
 if mark ~= '' then redis.call('HSET', head, 'mark', mark) end
 redis.call('PUBLISH', channel, 'epoch\\n')
 return 1

@@ -13,6 +13,7 @@ import { History } from './history.ts'
 import type { Keyspace } from './keyspace.ts'
 import { Lease } from './lease.ts'
 import type { ResolvedRedisOptions } from './options.ts'
+import { Remains } from './remains.ts'
 import { heldAfter, type Step } from './steps.ts'
 
 /** What a store is made of when it opens. */
@@ -42,7 +43,8 @@ export class NodeServer {
   readonly #env: Env
   readonly #options: ResolvedRedisOptions
   readonly #leaders = new Set<(leads: boolean) => void>()
-  #ledger = new Ledger()
+  readonly remains: Remains
+  #ledger: Ledger
   #shelf: AsideShelf
   #durable: boolean
   #available = true
@@ -60,6 +62,8 @@ export class NodeServer {
     this.#durable = durable
     const drift = maxClockDriftMs ?? DEFAULT_MAX_CLOCK_DRIFT_MS
     this.clock = new HybridClock(() => env.now(), head.mark, drift)
+    this.#ledger = new Ledger(head.identity.acknowledgedTo)
+    this.remains = new Remains(keyspace)
     this.digests = new RedisDigests(keyspace, env.hash)
     this.follower = new Follower(keyspace, options, this.#followerHost())
     this.history = new History(keyspace, env, this.#historyHost(), head.identity)
@@ -105,6 +109,7 @@ export class NodeServer {
       failed: () => (this.#available = false),
     })
     if (!this.history.fits(head)) await this.history.turn()
+    await this.remains.load()
     await this.lease.open(head)
   }
 
@@ -121,14 +126,14 @@ export class NodeServer {
     this.keyspace.close()
   }
 
+  /** Does what only the holder of the lease may do. */
+  submitFenced<T>(run: (group: Group) => T, paths: readonly string[]): Promise<T> {
+    return this.committer.submit({ paths, fenced: true, run })
+  }
+
   #newShelf(): AsideShelf {
-    const release = (paths: readonly string[]) =>
-      this.committer.submit({
-        paths,
-        fenced: true,
-        run: (group) => paths.forEach((path) => group.release(path)),
-      })
-    return new AsideShelf(this.#env, this.keyspace, this.clock, release)
+    const submit = this.submitFenced.bind(this)
+    return new AsideShelf(this.#env, this.keyspace, this.clock, submit)
   }
 
   /** Looks at Redis at once; failing that, the next beat does. */
@@ -147,14 +152,19 @@ export class NodeServer {
         nodeId: this.history.nodeId,
         epoch: this.history.epoch,
         hash: this.#env.hash,
+        horizon: (path) => this.remains.horizons.at(path),
+        withheld: (path) => this.remains.withheld(path),
       }),
-      committed: (group, reached) => this.#committed(group, reached),
+      remains: () => this.remains.version,
+      remainsTurned: () => this.remains.load(),
+      committed: (group, reached, remains) => this.#committed(group, reached, remains),
       turned: () => this.history.turn(),
     }
   }
 
-  #committed(group: Group, reached: Reached): void {
+  #committed(group: Group, reached: Reached, remains: number): void {
     const afterwards = (): void => {
+      this.remains.apply(group, remains)
       group.finish()
       if (this.lease.holds) this.#shelf.follow(group)
     }
@@ -166,6 +176,7 @@ export class NodeServer {
       server: this.id,
       known: (path) => this.committer.known(path),
       seen: (step) => this.#seen(step),
+      reached: (point) => this.digests.reached(point),
       missed: () => this.digests.reset(),
       heardOwn: (commit, reached) => {
         if (!this.committer.heard(commit, reached)) {
@@ -179,10 +190,11 @@ export class NodeServer {
   }
 
   #seen(step: Step): void {
-    this.committer.note(heldAfter(step))
+    if (step.collected) {
+      this.committer.collected(step.change.entry.path, step.change.seq)
+    } else this.committer.note(heldAfter(step))
     this.clock.observe(stampOf(step.change.entry))
     this.digests.apply(step)
-    this.digests.reached(step.change.seq)
   }
 
   #historyHost(): ConstructorParameters<typeof History>[2] {
@@ -199,7 +211,9 @@ export class NodeServer {
 
   #renewed(head: Head, lost: readonly Entry[], own: boolean): void {
     this.#ledger.clearCheckpoints()
+    this.#ledger.raiseFloor(head.identity.acknowledgedTo)
     this.committer.forget()
+    this.remains.forget()
     // Another server may have put right what was stamped by a clock gone wild.
     if (this.clock.isAhead(this.clock.mark)) this.clock.lower(head.mark)
     const { seq, released } = this.follower.at
@@ -219,7 +233,7 @@ export class NodeServer {
     if (lost.length === 0) return
     await this.committer.submit({
       paths: lost.map(({ path }) => path),
-      run: (group) => lost.forEach((entry) => group.merge(entry, '')),
+      run: (group) => group.merge(lost, { peer: '' }),
     })
     this.#lost = this.#lost.slice(lost.length)
   }
@@ -243,6 +257,7 @@ export class NodeServer {
     if (!this.history.fits(head)) await this.history.turn()
     else if (this.follower.seq < this.#expected) await this.follower.catchUp()
     if (head !== undefined) this.#expected = head.seq
+    if (head !== undefined && head.remains !== this.remains.version) await this.remains.load()
     await this.#restore()
     this.#available = true
   }
@@ -252,9 +267,12 @@ export class NodeServer {
     if (head === undefined || !this.history.fits(head)) await this.history.turn()
     else this.history.began(run, head)
     await this.follower.catchUp()
-    this.#ledger = await Ledger.load(this.keyspace)
+    await this.remains.load()
+    const floor = this.history.acknowledgedTo
+    this.#ledger = await Ledger.load(this.keyspace, floor)
     this.#shelf = this.#newShelf()
     await this.#shelf.review()
+    await this.#shelf.trim()
   }
 
   #tellLeaders(leads: boolean): void {

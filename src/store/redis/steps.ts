@@ -24,6 +24,8 @@ export interface Step {
   readonly aside: boolean
   /** A version that was kept aside is shown now; it keeps its number. */
   readonly release: boolean
+  /** A tombstone is gone; nothing has taken its place. */
+  readonly collected: boolean
 }
 
 /**
@@ -33,7 +35,8 @@ export interface Step {
  */
 export function stepsOf(group: Group, provisional: number, seq: number): Step[] {
   const newest = new Map<string, Entry | undefined>()
-  return group.changes.map((change) => {
+  const gone = [...group.collected.values()].map(collectedStep)
+  const done = group.changes.map((change) => {
     const { path } = change.entry
     const old = newest.has(path) ? newest.get(path) : group.replaced(path)?.entry
     newest.set(path, change.entry)
@@ -41,8 +44,9 @@ export function stepsOf(group: Group, provisional: number, seq: number): Step[] 
     const at = release ? change.seq : change.seq - provisional + seq
     const record = group.records.get(path)
     const aside = record?.entry === change.entry && record.shown !== undefined
-    return { change: { ...change, seq: at }, old, aside, release }
+    return { change: { ...change, seq: at }, old, aside, release, collected: false }
   })
+  return [...gone, ...done]
 }
 
 /** The steps for other servers, counted from the commit's beginning; nothing if they are too large. */
@@ -55,20 +59,20 @@ export function packSteps(group: Group, provisional: number): Buffer {
 export function unpackSteps(bytes: Buffer, seq: number): Step[] {
   return readTuple(unpack(bytes), 'steps').map((step) => {
     const [place, from, entryPart, beforePart, oldPart, ...flags] = readTuple(step, 'step')
-    const [hidden, aside, release] = flags.map((flag) => flag === true)
+    const [hidden, aside, release, collected] = flags.map((flag) => flag === true)
     const entry = readEntry(entryPart)
     const before = beforePart === null ? undefined : readEntry(beforePart)
     const shown = entry.data === null ? undefined : entry
     const number = readCount(place, 'place')
     const change = {
-      seq: release ? number : seq + number,
+      seq: release || collected ? number : seq + number,
       entry,
       before,
       after: hidden ? before : shown,
       from: readText(from, 'peer'),
     }
     const old = oldPart === true ? before : oldPart === null ? undefined : readEntry(oldPart)
-    return { change, old, aside: aside!, release: release! }
+    return { change, old, aside: aside!, release: release!, collected: collected! }
   })
 }
 
@@ -78,10 +82,15 @@ export function heldAfter({ change, aside }: Step): Held {
   return aside ? { entry, seq, from, shown: before ?? null } : { entry, seq, from }
 }
 
-function packStep({ change, old, aside, release }: Step): Packable {
+function collectedStep({ entry, seq, from }: Held): Step {
+  const change = { seq, entry, before: undefined, after: undefined, from }
+  return { change, old: entry, aside: false, release: false, collected: true }
+}
+
+function packStep({ change, old, aside, release, collected }: Step): Packable {
   const { seq, from, entry, before, after } = change
   const hidden = after !== (entry.data === null ? undefined : entry)
   const tuple = (of: Entry | undefined) => (of === undefined ? null : entryTuple(of))
   const oldPart = old !== undefined && old === before ? true : tuple(old)
-  return [seq, from, entryTuple(entry), tuple(before), oldPart, hidden, aside, release]
+  return [seq, from, entryTuple(entry), tuple(before), oldPart, hidden, aside, release, collected]
 }
