@@ -1,7 +1,6 @@
 import type { Store } from '../store/store.ts'
 import type { SyncStatus } from '../sync/status.ts'
 import type { Sync } from '../sync/sync.ts'
-import type { Channel } from '../sync/transport.ts'
 
 /**
  * The links of the node, while this server is the one to run them. Where several servers share a store, one of
@@ -42,8 +41,8 @@ export class Links {
   }
 
   /** Takes a channel that another node has opened. */
-  accept(channel: Channel): void {
-    if (this.#running) this.#sync.accept(channel)
+  accept(...[channel, sharing]: Parameters<Sync['accept']>): void {
+    if (this.#running) this.#sync.accept(channel, sharing)
     else channel.close('another server of this node runs its links')
   }
 
