@@ -139,6 +139,40 @@ describe('several servers on one Redis', () => {
     await expect.poll(() => b.seq).toBe(a.seq)
   })
 
+  test('a tombstone that the leader collects is gone on every server, and a write there is above it', async () => {
+    const [a, b] = (await openServers(2)) as [RedisStore, RedisStore]
+    await a.merge([version('x', 10, '1'), version('y', 10, '1')], { peer: 'p' })
+    await a.merge([version('x', 20, null)], { peer: 'p' })
+    await expect.poll(() => b.seq).toBe(3)
+    expect((await b.digest('**')).count(0, 0)).toBe(2)
+    const rule = { waitFor: [], expired: 0n, keys: ['**'], linked: true }
+    expect(await a.collect(rule)).toBe(1)
+    await expect.poll(async () => (await b.digest('**')).root()).toBe((await a.digest('**')).root())
+    expect((await b.digest('**')).count(0, 0)).toBe(1)
+    const { changes } = await b.changesAfter(0, 9)
+    expect(changes.map(({ entry }) => entry.path)).toEqual(['y'])
+    expect(await b.newest('x')).toBeUndefined()
+    await expect(b.collect(rule)).resolves.toBe(0)
+    const ahead = version('', 3_600_000, null).updated
+    await a.raiseHorizons([{ key: '**', stamp: ahead }])
+    const { entry } = await set(b, 'x', '2')
+    expect(entry!.created).toBeGreaterThan(ahead)
+    await expect.poll(async () => (await a.digest('**')).root()).toBe((await b.digest('**')).root())
+  })
+
+  test('what is withheld ends with a write on a server that does not lead', async () => {
+    const [a, b] = (await openServers(2)) as [RedisStore, RedisStore]
+    await a.merge([version('x', 20, null)], { peer: 'p' })
+    await a.collect({ waitFor: [], expired: 0n, keys: ['**'], linked: true })
+    const doubted = new Set(['x'])
+    await a.merge([version('x', 10, '"old"')], { peer: 'q', doubted })
+    expect([a.withheldCount, (await b.withheld(9)).length]).toEqual([1, 1])
+    await set(b, 'x', '"new"')
+    expect(await b.withheld(9)).toEqual([])
+    expect(await a.resolveWithheld(['x'], 'release')).toBe(0)
+    expect((await a.read('x'))?.data).toBe('"new"')
+  })
+
   test('only the one that leads may merge; a lease that was taken over fences the other', async () => {
     const [a, b] = (await openServers(2)) as [RedisStore, RedisStore]
     await expect(b.merge([version('x', 1, '1')], { peer: 'p' })).rejects.toMatchObject({

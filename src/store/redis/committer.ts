@@ -179,7 +179,9 @@ export class Committer {
       grant = undefined
       const { group, accepted, clock } = attempt
       if (accepted.length === 0) return
-      if (group.isEmpty) return accepted.forEach(settle)
+      // What only the leader may do also rests on its lease, and on what is withheld: Redis compares both.
+      const fenced = accepted.some(({ request }) => request.work.fenced === true)
+      if (group.isEmpty && !fenced) return accepted.forEach(settle)
       const outcome = await this.#send(attempt)
       if (outcome === undefined) return
       rest = accepted.map(({ request }) => request)
@@ -194,8 +196,7 @@ export class Committer {
       } else if (outcome.kind === 'fenced') {
         rest = refuse(rest, ({ work }) => work.fenced === true)
       } else {
-        const { turned, remainsTurned } = this.#host
-        rest = await this.#turn(rest, outcome.kind === 'remains' ? remainsTurned : turned)
+        rest = await this.#turn(rest, outcome.kind)
       }
     }
   }
@@ -332,10 +333,10 @@ export class Committer {
   /** Learns of the new epoch, or of what else has turned, and tries everything anew. */
   async #turn(
     requests: readonly Request[],
-    learn: () => Promise<void>,
+    what: 'turned' | 'remains',
   ): Promise<readonly Request[]> {
     try {
-      await learn()
+      await (what === 'remains' ? this.#host.remainsTurned() : this.#host.turned())
     } catch (error) {
       for (const { reject } of requests) reject(error)
       return []
