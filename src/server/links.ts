@@ -1,3 +1,4 @@
+import { skerryError } from '../core/errors.ts'
 import type { Store } from '../store/store.ts'
 import type { SyncStatus } from '../sync/status.ts'
 import type { Sync } from '../sync/sync.ts'
@@ -44,6 +45,15 @@ export class Links {
   accept(...[channel, sharing]: Parameters<Sync['accept']>): void {
     if (this.#running) this.#sync.accept(channel, sharing)
     else channel.close('another server of this node runs its links')
+  }
+
+  /**
+   * Has the cluster go on without a node, see `Sync.forget`.
+   * @throws SKERRY_LEASE_LOST if another server runs the links
+   */
+  async forget(nodeId: string): Promise<void> {
+    if (!this.#running) throw skerryError('LEASE_LOST')
+    await this.#sync.forget(nodeId)
   }
 
   /** Ends all links, in order. */

@@ -328,7 +328,7 @@ export class Server {
     healthRoutes(app, () => this.status())
     this.#clusterNode?.routes(app)
     void app.register(transferRoutes(this.store, this.#options.data))
-    void app.register(tombstoneRoutes(this.store, this.#sync))
+    void app.register(tombstoneRoutes(this.store, this.#links))
     this.#side.routes(app, this.id)
     void app.register(restRoutes(this.state, this.#side.restParts(this.store)))
     return app

@@ -2,9 +2,9 @@ import type { FastifyInstance } from 'fastify'
 import type { Entry } from '../core/entry.ts'
 import { messageOf, skerryError } from '../core/errors.ts'
 import type { Store, Withheld } from '../store/store.ts'
-import type { Sync } from '../sync/sync.ts'
 import { adminOnly } from './access.ts'
 import { bodyText, JSON_TYPE } from './body.ts'
+import type { Links } from './links.ts'
 
 /** The most withheld versions that one answer lists, and that one request decides on. */
 export const MAX_WITHHELD_PATHS = 1000
@@ -16,7 +16,7 @@ export const MAX_WITHHELD_PATHS = 1000
  * - `GET /_skerry/withheld` versions that may undo a forgotten delete, in order of path
  * - `POST /_skerry/withheld` `{"release":[path, …]}` and `{"drop":[path, …]}` decide on them
  */
-export function tombstoneRoutes(store: Store, sync: Sync) {
+export function tombstoneRoutes(store: Store, links: Links) {
   return async function tombstones(app: FastifyInstance): Promise<void> {
     app.removeAllContentTypeParsers()
     app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
@@ -24,7 +24,7 @@ export function tombstoneRoutes(store: Store, sync: Sync) {
     app.post<{ Body: Buffer | undefined }>('/_skerry/forget', async ({ body }) => {
       const { node } = membersOf(body, ['node'])
       if (typeof node !== 'string') throw skerryError('REQUEST_INVALID', "'node' must be an id")
-      await sync.forget(node)
+      await links.forget(node)
       return { node }
     })
     app.get('/_skerry/withheld', async (_request, reply) => {

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { onTestFinished } from 'vitest'
-import { freePort } from '../cluster/redis-server.ts'
+import { freePort } from '../redis-server.ts'
 import { scratchDir } from '../cli/command.ts'
 
 /** What every peer program takes. */
