@@ -188,6 +188,19 @@ describe('several servers on one Redis', () => {
     expect((await set(a, 'y', '2')).changed).toBe(true)
   })
 
+  test('decisions of an overtaken leader that would change nothing are refused as well', async () => {
+    const [a] = (await openServers(2)) as [RedisStore, RedisStore]
+    const held = version('x', 1, '1')
+    await a.merge([held], { peer: 'p' })
+    expect((await a.merge([held], { peer: 'q' })).changed).toBe(0)
+    const [key] = await client.keys(`skerry:{servers-*-${names - 1}}:head`)
+    await client.hset(key!, 'holder', 'somebody else', 'term', '99')
+    const refused = { code: 'SKERRY_LEASE_LOST' }
+    await expect(a.merge([held], { peer: 'q' })).rejects.toMatchObject(refused)
+    await expect(a.resolveWithheld(['x'], 'drop')).rejects.toMatchObject(refused)
+    expect((await set(a, 'y', null)).changed).toBe(false)
+  })
+
   test('whatever they merge and write at once, the greatest version wins', async () => {
     const [leader, ...others] = await openServers(3)
     const stamp = fc.integer({ min: 0, max: 3 })
