@@ -316,7 +316,7 @@ export class Outbox {
     if (code === 'SKERRY_STAMP_AHEAD') {
       await this.#storage
         .rewrite((record, writes) => this.#corrected(record, writes))
-        .catch(() => undefined)
+        .catch((error: unknown) => this.#user.status.change({ lastError: storageError(error) }))
     }
     await this.#deliver()
   }

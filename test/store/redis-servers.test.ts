@@ -201,6 +201,56 @@ describe('several servers on one Redis', () => {
     expect((await set(a, 'y', null)).changed).toBe(false)
   })
 
+  test('one call changes 20,000 paths at most; what is more is refused, and nothing of it happens', async () => {
+    const [store] = (await openServers(1)) as [RedisStore]
+    const writes = Array.from({ length: 20_001 }, (_, i) => put(`many/${i}`, '1'))
+    await expect(store.write(writes)).rejects.toThrow(/^SKERRY_WRITE_FAILED|20000 paths/)
+    expect((await store.list('many/*')).entries).toEqual([])
+    await store.write(writes.slice(1))
+    expect((await store.list('many/*')).entries).toHaveLength(20_000)
+    expect(store.available).not.toBe(false)
+  })
+
+  test('a Redis that may lose what it acknowledged is refused, unless told otherwise', async () => {
+    const config = (name: string, value: string) => client.config('SET', name, value)
+    for (const [name, bad, good] of [
+      ['appendfsync', 'everysec', 'always'],
+      ['maxmemory-policy', 'allkeys-lru', 'noeviction'],
+    ] as const) {
+      await config(name, bad)
+      await expect(openServers(1)).rejects.toMatchObject({ code: 'SKERRY_REDIS_NOT_DURABLE' })
+      const [relaxed] = (await openServers(1, { durability: 'relaxed' })) as [RedisStore]
+      expect(relaxed.durable).toBe(false)
+      await config(name, good)
+    }
+  })
+
+  test('scripts that Redis has forgotten are loaded again', async () => {
+    const [store] = (await openServers(1)) as [RedisStore]
+    await set(store, 'a', '1')
+    await client.script('FLUSH')
+    await set(store, 'a', '2')
+    expect((await store.read('a'))?.data).toBe('2')
+  })
+
+  test('a Redis that refuses writes refuses them honestly, and serves on when it takes them again', async () => {
+    const [store] = (await openServers(1)) as [RedisStore]
+    await set(store, 'a', '1')
+    await client.config('SET', 'maxmemory', '1')
+    await expect(set(store, 'a', '2')).rejects.toMatchObject({ code: /^SKERRY_/ })
+    expect((await store.read('a'))?.data).toBe('1')
+    await client.config('SET', 'maxmemory', '0')
+    await expect
+      .poll(() =>
+        set(store, 'a', '3').then(
+          () => true,
+          () => false,
+        ),
+      )
+      .toBe(true)
+    expect((await store.read('a'))?.data).toBe('3')
+  })
+
   test('whatever they merge and write at once, the greatest version wins', async () => {
     const [leader, ...others] = await openServers(3)
     const stamp = fc.integer({ min: 0, max: 3 })

@@ -20,7 +20,7 @@ const MAX_GROUP = 1024
 const MAX_GROUP_CHARACTERS = 16 * 1024 * 1024
 
 /** The most paths that one call may change: all of them go into one script. */
-const MAX_CHANGES = 100_000
+const MAX_CHANGES = 20_000
 
 /** How often a request is tried whose paths others change in between. */
 const MAX_TRIES = 64

@@ -175,7 +175,8 @@ export class Keyspace {
     // `defineCommand` adds the scripts as methods that the types don't know.
     const run = (this.#client as unknown as Record<string, Script>)[method]!
     const keys = SCRIPT_KEYS.map((key) => this.#key(key))
-    return this.try(() => run.call(this.#client, ...keys, ...given))
+    // As one list: arguments by the ten thousand do not fit on the stack.
+    return this.try(() => run.call(this.#client, ...keys, given))
   }
 
   #key(name: string): string {
@@ -183,7 +184,7 @@ export class Keyspace {
   }
 }
 
-type Script = (...given: Argument[]) => Promise<unknown>
+type Script = (...given: (string | readonly Argument[])[]) => Promise<unknown>
 
 /** The least key above `key`. */
 export function afterKey(key: string): string {
