@@ -15,7 +15,7 @@ export interface KnownPeer {
   readonly nodeId: string
   /** The epoch that it had when it was linked last. */
   readonly epoch: string
-  /** The key paths that it offers. */
+  /** The key paths that the last link shared. */
   readonly keys: readonly string[]
   /** False if what it holds goes with its process: then nothing waits for it. */
   readonly durable: boolean

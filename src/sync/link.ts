@@ -163,21 +163,22 @@ export class Link {
     const { store } = this.#host
     checkGreeting(hello, store.nodeId)
     this.#peer = hello
-    if (this.#mayShare !== undefined) this.#introduce(this.#shared(hello))
+    if (this.#mayShare !== undefined) this.#introduce(this.shared(hello))
     const known = await this.#host.admit(this, hello)
     // What this node stamped with a clock gone wild is put right before anybody sees it.
     await store.restamp()
     if (store.epoch !== this.#epoch) this.#host.renewed()
     if (this.#closed) return
     const link = this.#sessionLink(hello.nodeId, known?.forgotten === true)
-    this.#session = new Session(link, hello, this.#shared(hello))
+    this.#session = new Session(link, hello, this.shared(hello))
   }
 
   #introduce(keys: readonly string[]): void {
     this.#wire.send(greeting(this.#host.store, keys))
   }
 
-  #shared(hello: Hello): string[] {
+  /** What this node shares with a peer that introduces itself so. */
+  shared(hello: Hello): string[] {
     const { keys } = this.#host
     return sharedKeys(keys, hello.keys).filter((key) => this.#mayShare?.(key) ?? true)
   }

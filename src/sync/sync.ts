@@ -236,7 +236,9 @@ export class Sync {
     await this.#known.load()
     await this.#takePlace(link, hello)
     this.#noteClock(link, hello)
-    const { nodeId, epoch, keys, durable } = hello
+    const { nodeId, epoch, durable } = hello
+    // Both may offer more than this link shares; nothing waits for word of what it never carries.
+    const keys = link.shared(hello)
     const known = this.#known.get(nodeId)
     const now = this.#options.store.time()
     const since = known === undefined || now > known.since ? now : known.since + 1n

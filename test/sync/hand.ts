@@ -1,4 +1,5 @@
 import { decodeFrame, encodeFrame } from '../../src/sync/frame.ts'
+import type { MayShare } from '../../src/sync/link.ts'
 import type { Hello, Message } from '../../src/sync/messages.ts'
 import { type Loop, LoopChannel, type LoopNode } from './loop.ts'
 
@@ -30,7 +31,7 @@ export class HandPeer {
   #frames = 0
   #closed = false
 
-  constructor(loop: Loop, node: LoopNode) {
+  constructor(loop: Loop, node: LoopNode, mayShare?: MayShare) {
     const [mine, its] = LoopChannel.pair(loop)
     this.#channel = mine
     this.#loop = loop
@@ -38,7 +39,7 @@ export class HandPeer {
       frame: (bytes) => this.heard.push(decodeFrame(bytes).message),
       closed: () => (this.#closed = true),
     })
-    node.sync.accept(its)
+    node.sync.accept(its, mayShare)
   }
 
   get closed(): boolean {

@@ -249,6 +249,36 @@ test('two nodes that dial each other keep one link', async () => {
   expect(await rootOf(a)).toBe(await rootOf(b))
 })
 
+test('of a leader that offers everything a node knows what it shares with it', async () => {
+  const loop = new Loop()
+  await loopNode(loop, 'core')
+  const keys = ['users/*', 'log/*']
+  const edge = await loopNode(loop, 'edge', { keys, leader: 'core', leaderKeys: ['users/*'] })
+  await loop.settled()
+  expect(edge.sync.status().peers).toMatchObject([{ peer: 'core', keys: ['users/*'] }])
+})
+
+test('no tombstone waits for a peer that offers its key but may not share it', async () => {
+  const loop = new Loop()
+  const node = await loopNode(loop, 'node', { collectIntervalMs: 1000 })
+  const peer = new HandPeer(loop, node, (key) => key === 'users/*')
+  await peer.say({ ...hello, keys: ['log/*', 'users/*'] })
+  await peer.say({ kind: 'resume', positions: [undefined] }, streamFrom(0, true))
+  for (const path of ['log/1', 'users/1']) {
+    await put(node, path, 1)
+    await node.store.write([{ path, decide: () => null }])
+  }
+  await loop.settled()
+  for (let i = 0; i < 5; i++) {
+    node.env.advance(1000)
+    await loop.settled()
+  }
+  // The peer has acknowledged neither; word of users/1 is still to come.
+  expect(node.sync.status().collection).toEqual({ collected: 1, lastError: undefined })
+  const sent = peer.all('changes').flatMap(({ entries }) => entries.map(({ path }) => path))
+  expect(new Set(sent)).toEqual(new Set(['users/1']))
+})
+
 test('a new epoch ends every link of the old one, even if the link that brought it about is gone', async () => {
   const engine = new HeldEngine()
   const { loop, node, peer } = await meet(engine)
