@@ -4,6 +4,7 @@ import { skerryError } from '../core/errors.ts'
 import type { Store } from '../store/store.ts'
 import { httpUrl } from '../sync/pivot/address.ts'
 import { pivotKey, type PivotKey } from '../sync/pivot/keys.ts'
+import { PivotPeers } from '../sync/pivot/peers.ts'
 import { Pivot } from '../sync/pivot/pivot.ts'
 import { Remote } from '../sync/pivot/remote.ts'
 import type { HttpClient } from '../sync/pivot/http.ts'
@@ -20,9 +21,6 @@ import { StatusBoard } from './pivot-status.ts'
 import { pivotRoutes } from './pivot.ts'
 import type { RestParts } from './rest.ts'
 
-/** For how long what was removed by absence at a leader can be brought back: 30 days. */
-const KEEP_REMOVED_MS = 30 * 24 * 3_600_000
-
 /** How the pivot protocol is secured. */
 export interface PivotTrust {
   readonly headersFor: PeerHeaders
@@ -37,12 +35,15 @@ interface PivotSideParts {
   readonly options: ResolvedPivot
   readonly leaderHttp: HttpClient
   readonly gate: PivotGate
+  readonly peers: PivotPeers
 }
 
 /** What a node has of the pivot protocol, and how it chooses between that and native links. */
 export class PivotSide {
   readonly pivot: Pivot
   readonly board: StatusBoard
+  /** Whom this node has shared keys with by this protocol. */
+  readonly peers: PivotPeers
   readonly #options: ResolvedPivot
   readonly #leaderHttp: HttpClient
   readonly #gate: PivotGate
@@ -55,6 +56,7 @@ export class PivotSide {
     env: Env,
     trust: PivotTrust,
   ): Promise<PivotSide> {
+    const peers = new PivotPeers(store)
     // What calls back is made before what it calls.
     const later: { side?: PivotSide } = {}
     const { pivot: resolved } = options
@@ -63,7 +65,7 @@ export class PivotSide {
     const leaderHttp = resolved.httpClient ?? peerClient({ headersFor })
     const { nodesKey } = resolved
     const pivot = new Pivot({
-      env,
+      ...{ env, peers },
       leaderHttp,
       nodeHttp:
         resolved.httpClient ??
@@ -74,17 +76,20 @@ export class PivotSide {
       own: () => resolved.advertise ?? later.side?.own,
       checkIntervalMs: resolved.nodeCheckIntervalMs,
       syncAtStart: resolved.autoSyncOnStart,
-      keepRemovedMs: KEEP_REMOVED_MS,
+      keepRemovedMs: options.tombstoneTtlMs,
       changed: () => later.side?.board.changed(),
     })
     await pivot.open()
     const board = await StatusBoard.open(env, () => pivot.status)
-    later.side = new PivotSide(pivot, board, { options: resolved, leaderHttp, gate: gateOf(trust) })
+    const gate = gateOf(trust)
+    later.side = new PivotSide(pivot, board, { options: resolved, leaderHttp, gate, peers })
     return later.side
   }
 
   /** Use {@link open}. */
-  constructor(pivot: Pivot, board: StatusBoard, { options, leaderHttp, gate }: PivotSideParts) {
+  constructor(pivot: Pivot, board: StatusBoard, parts: PivotSideParts) {
+    const { options, leaderHttp, gate, peers } = parts
+    this.peers = peers
     this.pivot = pivot
     this.board = board
     this.#options = options
@@ -101,8 +106,8 @@ export class PivotSide {
   async start(own: string | undefined): Promise<void> {
     this.#own = own
     await this.pivot.start()
-    if (!this.#options.nativeLink)
-      for (const url of this.pivot.leaders) this.pivot.follow(url, true)
+    if (this.#options.nativeLink) return
+    for (const url of this.pivot.leaders) await this.pivot.follow(url, true)
   }
 
   /** Which leaders to link with, and what to share with each. */
@@ -135,11 +140,11 @@ export class PivotSide {
         if (url === undefined || !this.pivot.leaders.includes(url)) return links.dial(address)
         const { offersLink } = await new Remote(this.#leaderHttp, url, () => undefined).version()
         if (!offersLink) {
-          this.pivot.follow(url, true)
+          await this.pivot.follow(url, true)
           throw skerryError('PEER_UNREACHABLE', url, ONLY_PIVOT)
         }
         const channel = await links.dial(address)
-        this.pivot.follow(url, false)
+        await this.pivot.follow(url, false)
         return channel
       },
     }

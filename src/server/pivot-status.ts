@@ -22,10 +22,11 @@ function nodeHealth({ lastCheck, ...health }: Status['nodes'][number]) {
 }
 
 /** What goes on by the pivot protocol, as JSON can hold it. */
-export function pivotStatus({ nodes, ignoredNodes, leaders }: Status) {
+export function pivotStatus({ nodes, ignoredNodes, leaders, peers }: Status) {
   return {
     nodes: nodes.map(nodeHealth),
     ignoredNodes,
+    peers: peers.map(({ name, keys, since }) => ({ peer: name, keys, since: timeText(since) })),
     leaders: leaders.map(({ keys, lastError, ...leader }) => ({
       ...leader,
       lastError: lastError ?? null,

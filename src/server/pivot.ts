@@ -89,7 +89,7 @@ class PivotRoutes {
   async read(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
     const target = rest(request, '/pivot/')
     await this.#admit(request, 'read', this.#options.pivot.keyOf(target))
-    const json = await this.#options.pivot.read(target)
+    const json = await this.#options.pivot.read(target, request.headers[ORIGINATOR_HEADER])
     if (json === undefined) return reply.code(500).type(TEXT_TYPE).send('not found')
     return reply.type(JSON_TYPE).send(json)
   }

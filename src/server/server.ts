@@ -112,6 +112,7 @@ export class Server {
       keys,
       peers,
       tombstoneTtlMs,
+      pivotPeers: side.peers,
       ...side.links(leader),
       ...(secrets !== undefined && { secrets: () => secrets.current() }),
     }

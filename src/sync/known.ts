@@ -71,13 +71,19 @@ export class KnownPeers {
   /**
    * Which tombstones this node may collect.
    * @param addresses how many nodes it is told to link with: as long as it knows fewer, some are still to come
+   * @param others what is known of peers by another protocol
    */
-  rule(expired: bigint, addresses: number): CollectionRule {
-    const waitFor = this.counted.map((peer) => {
+  rule(
+    expired: bigint,
+    addresses: number,
+    others: Pick<CollectionRule, 'waitFor' | 'linked'>,
+  ): CollectionRule {
+    const mine = this.counted.map((peer) => {
       return { peer: peer.nodeId, epoch: peer.epoch, keys: this.sharedWith(peer) }
     })
+    const waitFor = [...mine, ...others.waitFor]
     if (this.#peers.size < addresses) waitFor.push({ peer: '', epoch: '', keys: [EVERYTHING] })
-    return { waitFor, expired, keys: this.#keys, linked: this.#peers.size > 0 }
+    return { waitFor, expired, keys: this.#keys, linked: others.linked || this.#peers.size > 0 }
   }
 
   /**

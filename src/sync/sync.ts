@@ -3,7 +3,7 @@ import { NODE_ID } from '../core/entry.ts'
 import { type SkerryError, skerryError } from '../core/errors.ts'
 import { NS_PER_MS } from '../core/env.ts'
 import { assertKey, EVERYTHING, matches } from '../core/path.ts'
-import type { Contest, Store } from '../store/store.ts'
+import type { CollectionRule, Contest, Store } from '../store/store.ts'
 import { Collector } from './collector.ts'
 import { type Commitment, type CommitLevel, Commits } from './commits.ts'
 import { Dialer } from './dialer.ts'
@@ -11,6 +11,8 @@ import { type KnownPeer, KnownPeers } from './known.ts'
 import { Link, type LinkHost, type MayShare } from './link.ts'
 import type { Forget, Hello } from './messages.ts'
 import { ClockOffsets } from './offsets.ts'
+import { httpUrl, peerName } from './pivot/address.ts'
+import { PivotPeers } from './pivot/peers.ts'
 import { linkStatus, type LinkStatus, peerStatus, type SyncStatus } from './status.ts'
 import type { Channel, Transport } from './transport.ts'
 import { SealedChannel } from './trust/channel.ts'
@@ -53,6 +55,8 @@ export interface SyncOptions {
   readonly collectIntervalMs?: number
   /** After so long a tombstone goes though a peer has not acknowledged it. Default 2,592,000,000 ms: 30 days. */
   readonly tombstoneTtlMs?: number
+  /** Peers of the pivot protocol that share keys of the store. Default: those noted in it. */
+  readonly pivotPeers?: PivotPeers
   /** Called when one of two versions that were written apart overrules the other, once that is durable. */
   readonly onConflict?: (conflict: Conflict) => void
 }
@@ -76,6 +80,7 @@ export class Sync {
   #unlinked: { nodeId: string; callback: () => void }[] = []
   #unwatch: () => void = () => undefined
   readonly #known: KnownPeers
+  readonly #pivotPeers: PivotPeers
   readonly #collector: Collector
   readonly #commits: Commits
   #conflicts = 0
@@ -87,16 +92,13 @@ export class Sync {
     this.#keys.forEach(assertKey)
     const { store, env, leader, leaderKeys, branches = [], peers = [] } = options
     this.#known = new KnownPeers(store, this.#keys)
+    this.#pivotPeers = options.pivotPeers ?? new PivotPeers(store)
     this.#commits = new Commits(env, (...asked) => this.#has(...asked))
     this.#collector = new Collector({
       store,
       env,
       intervalMs: options.collectIntervalMs ?? DEFAULT_COLLECT_INTERVAL_MS,
-      rule: async () => {
-        await this.#known.load()
-        const ttlMs = options.tombstoneTtlMs ?? DEFAULT_TOMBSTONE_TTL_MS
-        return this.#known.rule(store.time() - BigInt(ttlMs) * NS_PER_MS, this.#dialers.length)
-      },
+      rule: () => this.#collectionRule(),
     })
     this.#host = {
       store,
@@ -159,11 +161,13 @@ export class Sync {
 
   /**
    * Says that a node won't come back, so that nothing waits for it any more; all others learn it. If it comes
-   * back nevertheless, what it has from before and may undo deletes is withheld.
+   * back nevertheless, what it has from before and may undo deletes is withheld. A peer of the pivot protocol,
+   * `pivot:` and its `host:port`, is forgotten here only, and known again once it is heard of.
    * @throws SKERRY_PEER_UNKNOWN if no node of this id was ever linked or heard of
    * @throws SKERRY_PEER_LINKED if it is there at this moment: stop it first
    */
   async forget(nodeId: string): Promise<void> {
+    if (await this.#pivotPeers.drop(nodeId)) return
     await this.#known.load()
     if (this.#admitted.has(nodeId)) throw skerryError('PEER_LINKED', nodeId)
     const known = this.#known.get(nodeId)
@@ -206,6 +210,18 @@ export class Sync {
     this.#collector.stop()
     this.#commits.stop()
     await Promise.all([...this.#links.keys()].map((link) => link.stop()))
+  }
+
+  async #collectionRule(): Promise<CollectionRule> {
+    await this.#known.load()
+    await this.#pivotPeers.load()
+    const ttlMs = this.#options.tombstoneTtlMs ?? DEFAULT_TOMBSTONE_TTL_MS
+    const expired = this.#options.store.time() - BigInt(ttlMs) * NS_PER_MS
+    const peers = this.#pivotPeers
+    // A leader that is followed by the pivot protocol is known by that.
+    const unlinked = this.#dialers.filter(({ url }) => !peers.has(peerName(httpUrl(url) ?? url)))
+    const others = { waitFor: peers.waitFor(expired), linked: peers.any }
+    return this.#known.rule(expired, unlinked.length, others)
   }
 
   #addDialer(url: string, leads: boolean, keys = this.#keys): void {

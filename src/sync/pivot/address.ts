@@ -45,6 +45,9 @@ export function peerName(address: string): string {
   return `pivot:${address.replace(/^https?:\/\//, '')}`
 }
 
+/** The name of peers that say none. */
+export const NAMELESS = peerName('')
+
 const ORIGINATOR = /^[A-Za-z0-9_.:[\]-]{1,270}$/
 
 /** The peer that a write names as where it came from; a nameless one if it names none. */

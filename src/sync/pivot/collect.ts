@@ -30,7 +30,10 @@ export async function collectFrom(
   }
 }
 
-/** Merges what is not yet held; resolves to the entries that lost against what is held. */
+/**
+ * Merges what is not yet held; resolves to the entries that lost against what is held. What may be from before a
+ * delete that is forgotten here is withheld: a peer of this protocol never says which deletes it has seen.
+ */
 export async function mergeNews(
   { store }: PivotKey,
   entries: readonly Entry[],
@@ -50,11 +53,17 @@ export async function mergeNews(
       news.push(entry)
       if (held !== undefined && stampOf(held) === stampOf(entry)) ties.push(entry)
     }
-    if (news.length > 0) await store.merge(news, { peer: from })
+    if (news.length > 0)
+      await store.merge(news, { peer: from, repair: true, doubted: pathsOf(news) })
     for (const entry of ties) {
       const held = await store.newest(entry.path)
       if (held === undefined || !isSameWrite(held, entry)) lost.push(entry)
     }
   }
   return lost
+}
+
+/** The paths of the entries: each of them may undo a delete. */
+function pathsOf(entries: readonly Entry[]): Set<string> {
+  return new Set(entries.map(({ path }) => path))
 }

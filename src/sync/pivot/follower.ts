@@ -7,6 +7,7 @@ import { backoffMs } from '../backoff.ts'
 import { peerName } from './address.ts'
 import type { HttpClient } from './http.ts'
 import type { PivotKey } from './keys.ts'
+import type { PivotPeers } from './peers.ts'
 import { Outbox, type Undeliverable } from './outbox.ts'
 import { Puller } from './pull.ts'
 import { Remote } from './remote.ts'
@@ -26,6 +27,7 @@ export interface FollowerOptions {
   readonly url: string
   /** The keys that it leads. */
   readonly keys: readonly PivotKey[]
+  readonly peers: PivotPeers
   readonly removedOf: (store: Store) => RemovedEntries
   readonly own: () => string | undefined
   /** How often the leader is asked for news, though it did not say that it has any. */
@@ -125,12 +127,15 @@ export class Follower {
   }
 
   /** Lets a native link do it from now on. */
-  suspend(): void {
-    if (!this.#isActive) return
-    this.#isActive = false
-    this.#cancel()
-    this.#release(undefined)
-    this.#options.changed()
+  async suspend(): Promise<void> {
+    if (this.#isActive) {
+      this.#isActive = false
+      this.#cancel()
+      this.#release(undefined)
+      this.#options.changed()
+    }
+    // By the link it acknowledges what it has, and counts by that.
+    await this.#options.peers.drop(peerName(this.url))
   }
 
   /** Takes what a commit changed in a store. */
@@ -238,6 +243,7 @@ export class Follower {
   async #run(): Promise<void> {
     const { pollIntervalMs, env } = this.#options
     try {
+      await this.#meet()
       await this.#round()
       this.#note(undefined)
       this.#schedule(pollIntervalMs)
@@ -248,6 +254,12 @@ export class Follower {
       this.#note(messageOf(error))
       this.#schedule(backoffMs(this.#failures, env.random()))
     }
+  }
+
+  /** The leader answers nothing before it is known that it holds what is shared. */
+  async #meet(): Promise<void> {
+    const { peers, keys } = this.#options
+    await peers.heard(peerName(this.url), keys)
   }
 
   /** Until there is nothing more to fetch or push; what goes wrong with one key holds up no other. */

@@ -7,6 +7,7 @@ import { collectFrom } from './collect.ts'
 import type { HttpClient } from './http.ts'
 import type { PivotKey } from './keys.ts'
 import { type NodeHealth, type NodeHost, NodePeer } from './nodes.ts'
+import type { PivotPeers } from './peers.ts'
 
 /** The most nodes that a leader tells of changes; further ones are counted, and left to themselves. */
 export const MAX_NODES = 1024
@@ -23,6 +24,7 @@ export interface LeaderOptions {
   readonly env: Env
   readonly http: HttpClient
   readonly keys: readonly PivotKey[]
+  readonly peers: PivotPeers
   /** Where nodes register, and the store in which they do. */
   readonly nodesKey: { readonly path: string; readonly store: Store } | undefined
   /** Further nodes, as `host:port`. They are told of all keys, registered ones of those that this node leads. */
@@ -146,10 +148,10 @@ export class Leader {
   }
 
   #hostOf(address: string): NodeHost {
-    const { env, http, keys, extraNodes, lift, changed } = this.#options
+    const { env, http, keys, extraNodes, lift, changed, peers } = this.#options
     const told = extraNodes.includes(address) ? keys : this.#led
     const collect = (at: string) => collectFrom(http, at, told)
-    return { env, http, keys: told, lift, changed, collect }
+    return { env, http, keys: told, lift, changed, collect, peers }
   }
 
   #schedule(): void {

@@ -3,6 +3,8 @@ import { messageOf } from '../../core/errors.ts'
 import type { HttpClient } from './http.ts'
 import { MAX_ANSWER_BYTES, TRIGGER_LIMIT_MS } from './http.ts'
 import type { PivotKey } from './keys.ts'
+import { peerName } from './address.ts'
+import type { PivotPeers } from './peers.ts'
 import { parseVersion, PIVOT_PROTOCOL, PIVOT_ROUTE } from './wire.ts'
 
 /** How far a node is behind with a key. */
@@ -34,6 +36,7 @@ export interface NodeHost {
   readonly http: HttpClient
   /** The keys that the node is to be told of. */
   readonly keys: readonly PivotKey[]
+  readonly peers: PivotPeers
   /** Makes the key's `lastEntry` grow, so that nodes see news. */
   lift(key: PivotKey): void
   /** Called when something in its health has changed. */
@@ -64,6 +67,7 @@ export class NodePeer {
   #healthy = false
   #protocol = ''
   #checking = false
+  #introduced = false
   #lastCheck = 0n
   #reason = 'it has not been checked yet'
   /** The key that it is being told of. */
@@ -182,8 +186,10 @@ export class NodePeer {
   }
 
   async #ping(): Promise<void> {
+    await this.#introduce()
     await this.#get('/')
-    const { protocol, isSkerry } = parseVersion(await this.#version())
+    const { protocol, isSkerry, offersLink } = parseVersion(await this.#version())
+    await this.#met(offersLink)
     const wasInStep = this.#healthy && this.#protocol === PIVOT_PROTOCOL
     this.#protocol = protocol
     if (protocol !== PIVOT_PROTOCOL) {
@@ -197,6 +203,20 @@ export class NodePeer {
     }
     for (const key of this.#debts.keys()) this.#due.add(key)
     this.#set(true, '')
+  }
+
+  /** It may hold what is shared, though nobody has reached it yet. */
+  async #introduce(): Promise<void> {
+    if (this.#introduced) return
+    await this.#host.peers.expect(peerName(this.address), this.#host.keys)
+    this.#introduced = true
+  }
+
+  /** One that links natively acknowledges what it has, and counts by that. */
+  async #met(linksNatively: boolean): Promise<void> {
+    const { peers, keys } = this.#host
+    if (linksNatively) await peers.drop(peerName(this.address))
+    else await peers.heard(peerName(this.address), keys)
   }
 
   /** What `/version` says; nothing if it answers anything but 200, as peers of old do. */

@@ -3,12 +3,13 @@ import type { Entry } from '../../core/entry.ts'
 import { skerryError } from '../../core/errors.ts'
 import type { Commit, Store } from '../../store/store.ts'
 import { Activity } from './activity.ts'
-import { originatorName } from './address.ts'
+import { NAMELESS, originatorName } from './address.ts'
 import { Follower, type FollowerStatus } from './follower.ts'
 import type { HttpClient } from './http.ts'
 import { type PivotKey, PivotKeys } from './keys.ts'
 import { Leader } from './leader.ts'
 import type { NodeHealth } from './nodes.ts'
+import { type PivotPeer, PivotPeers } from './peers.ts'
 import { Receiver, type Target } from './receiver.ts'
 import { RemovedEntries, type RemovedEntry } from './removed.ts'
 import { parsePosted, pivotJson } from './wire.ts'
@@ -16,6 +17,8 @@ import { parsePosted, pivotJson } from './wire.ts'
 /** How a node takes part in the pivot protocol. */
 export interface PivotOptions {
   readonly env: Env
+  /** Whom this node has shared keys with by this protocol. */
+  readonly peers: PivotPeers
   /** How nodes are called: addresses that anybody may have registered. */
   readonly nodeHttp: HttpClient
   /** How leaders are called: addresses from the configuration. */
@@ -41,6 +44,8 @@ export interface PivotStatus {
   /** Registered nodes beyond the bound, which are not told of changes. */
   readonly ignoredNodes: number
   readonly leaders: readonly FollowerStatus[]
+  /** Those that tombstones of the keys wait for, until they expire: these peers acknowledge nothing. */
+  readonly peers: readonly PivotPeer[]
 }
 
 /** How a store beside the server's own is attached. */
@@ -69,7 +74,7 @@ export class Pivot {
   #stopped = false
 
   constructor(options: PivotOptions) {
-    const { env, nodeHttp, leaderHttp, keys, own, checkIntervalMs, keepRemovedMs } = options
+    const { env, nodeHttp, leaderHttp, keys, own, checkIntervalMs, keepRemovedMs, peers } = options
     const changed = (): void => options.changed?.()
     this.#options = options
     this.#keys = new PivotKeys(keys)
@@ -79,19 +84,20 @@ export class Pivot {
       [...stores].map((store) => [store, new RemovedEntries(store, env, keepRemovedMs)]),
     )
     const lift = (key: PivotKey): void => this.#activities.get(key)!.bump()
-    this.#receiver = new Receiver((key) => {
+    this.#receiver = new Receiver(peers, (key) => {
       lift(key)
       this.#leader.tell(key)
     })
     const { nodesKey, extraNodes } = options
     this.#leader = new Leader({
       ...{ env, http: nodeHttp, keys, nodesKey, extraNodes, own, checkIntervalMs, changed, lift },
+      peers,
     })
     const leaders = new Set(keys.flatMap(({ leader }) => leader ?? []))
     this.#followers = [...leaders].map(
       (url) =>
         new Follower({
-          ...{ env, http: leaderHttp, url, own, changed },
+          ...{ env, http: leaderHttp, url, own, changed, peers },
           keys: keys.filter(({ leader }) => leader === url),
           removedOf: (store) => this.#removed.get(store)!,
           pollIntervalMs: checkIntervalMs,
@@ -102,6 +108,7 @@ export class Pivot {
 
   /** Reads what was kept, and watches the stores; done before any request is served. */
   async open(): Promise<void> {
+    await this.#options.peers.load()
     for (const store of this.#removed.keys()) if (!this.#attached.has(store)) this.attach(store)
     for (const activity of this.#activities.values()) await activity.open()
     for (const follower of this.#followers) await follower.open()
@@ -114,12 +121,10 @@ export class Pivot {
   }
 
   /** Whether the leader at this address is followed by this protocol, or by a native link. */
-  follow(url: string, byPivot: boolean): void {
-    for (const follower of this.#followers) {
-      if (follower.url !== url) continue
-      if (byPivot) follower.activate()
-      else follower.suspend()
-    }
+  async follow(url: string, byPivot: boolean): Promise<void> {
+    const follower = this.#followers.find((one) => one.url === url)
+    if (byPivot) follower?.activate()
+    else await follower?.suspend()
   }
 
   /** The leaders that keys name. */
@@ -168,8 +173,12 @@ export class Pivot {
   }
 
   /** `GET /pivot/{…}`: JSON; undefined if a single entry is not there. @throws SKERRY_KEY_NOT_SHARED */
-  async read(target: string): Promise<string | undefined> {
-    const { isGlob, path, store } = this.#keys.ofRead(target)
+  async read(target: string, originator: unknown): Promise<string | undefined> {
+    const key = this.#keys.ofRead(target)
+    const { isGlob, path, store } = key
+    const { peers } = this.#options
+    const reader = originatorName(originator)
+    await (reader === NAMELESS ? peers.read(key) : peers.heard(reader, [key]))
     const { entries } = await store.list(path)
     if (isGlob) return `[${entries.map(pivotJson).join(',')}]`
     return entries[0] && pivotJson(entries[0])
@@ -230,6 +239,7 @@ export class Pivot {
       nodes: this.#leader.health,
       ignoredNodes: this.#leader.ignored,
       leaders: this.#followers.map(({ status }) => status),
+      peers: this.#options.peers.sharing,
     }
   }
 

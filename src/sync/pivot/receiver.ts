@@ -1,6 +1,7 @@
 import { type Entry, stampOf, tombstone } from '../../core/entry.ts'
 import type { Store } from '../../store/store.ts'
 import type { PivotKey } from './keys.ts'
+import type { PivotPeers } from './peers.ts'
 import { isSameWrite } from './wire.ts'
 
 /** Where a write from a peer goes. */
@@ -16,10 +17,12 @@ export interface Target {
  * overruled is brought to look again, by a new stamp on what overruled it.
  */
 export class Receiver {
+  readonly #peers: PivotPeers
   readonly #tellAgain: (key: PivotKey) => void
 
   /** @param tellAgain brings every node to look at the key again */
-  constructor(tellAgain: (key: PivotKey) => void) {
+  constructor(peers: PivotPeers, tellAgain: (key: PivotKey) => void) {
+    this.#peers = peers
     this.#tellAgain = tellAgain
   }
 
@@ -28,6 +31,7 @@ export class Receiver {
    * @returns when the path was deleted, if that is what stands
    */
   async post(target: Target, entry: Entry): Promise<bigint | undefined> {
+    await this.#peers.heard(target.from, [target.key])
     await this.#take(target, entry)
     const held = await target.key.store.newest(target.path)
     return held?.data === null ? stampOf(held) : undefined
@@ -56,6 +60,7 @@ export class Receiver {
   async delete(target: Target, time: bigint): Promise<void> {
     const { store } = target.key
     const { path } = target
+    await this.#peers.heard(target.from, [target.key])
     const held = await store.newest(path)
     const shown = await store.read(path)
     if (held !== undefined && isAside(held, shown) && time <= stampOf(held)) {
@@ -70,7 +75,8 @@ export class Receiver {
 
   async #merge(target: Target, entry: Entry): Promise<void> {
     const { store } = target.key
-    await store.merge([entry], { peer: target.from })
+    // It may be from before a delete that is forgotten here: then it is withheld.
+    await store.merge([entry], { peer: target.from, doubted: new Set([target.path]) })
     if (entry.data === null) return
     const held = await store.newest(target.path)
     const isOverruled = held !== undefined && !isSameWrite(held, entry)
