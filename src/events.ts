@@ -43,7 +43,8 @@ export type {
 } from './events/storage.ts'
 export type { RepairOptions } from './events/sweep.ts'
 export type { PeerTransport, Replica } from './events/transport.ts'
-export type { Outcome, PutResult } from './events/write.ts'
+export type { Outcome } from './events/attempt.ts'
+export type { PutResult } from './events/write.ts'
 
 /** Options of {@link createCoordinator}. */
 export type { CoordinatorOptions }

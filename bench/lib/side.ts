@@ -67,9 +67,18 @@ export async function startSide(file: string, name: string): Promise<Side> {
 
 /** The package as it is built: what `tsx` makes of the sources is slower. */
 export async function builtPackage(): Promise<typeof import('../../src/index.ts')> {
-  const url = new URL('../../dist/src/index.js', import.meta.url)
+  return (await built('index')) as typeof import('../../src/index.ts')
+}
+
+/** The coordinator of events, as it is built. */
+export async function builtEvents(): Promise<typeof import('../../src/events.ts')> {
+  return (await built('events')) as typeof import('../../src/events.ts')
+}
+
+async function built(door: string): Promise<unknown> {
+  const url = new URL(`../../dist/src/${door}.js`, import.meta.url)
   if (!existsSync(url)) throw new Error('build it first: npm run build')
-  return (await import(url.href)) as typeof import('../../src/index.ts')
+  return import(url.href)
 }
 
 async function firstOf(child: ChildProcess): Promise<unknown[]> {

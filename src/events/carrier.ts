@@ -7,6 +7,7 @@ import {
   isReplicaStore,
   type Answer,
   type EventStorage,
+  type Recipient,
   type ReplicaStore,
 } from './storage.ts'
 import type { Replica } from './transport.ts'
@@ -32,19 +33,29 @@ export class Carrier {
     this.#host = host
   }
 
-  /** Sends a replica to a node; `answer` is called now, later, twice or never. */
-  send(id: string, replica: Replica, answer: Answer): void {
+  /** Sends a replica to a node, and tells `recipient` what came of it. */
+  send(id: string, replica: Replica, recipient: Recipient): void {
     if (id === this.#options.id) {
-      this.#store(replica, answer)
+      this.#store(replica, recipient)
       return
     }
     const peer = this.#host.peer(id)
     const listeners = this.#host.listeners()
     const { transport } = this.#options
-    if (!peer) answer(skerryError('EVENTS_PEER_INVALID', `'${id}' is not known (any more)`))
-    else if (listeners.length > 0) for (const put of listeners) call(put, peer, replica, answer)
-    else if (transport) settle(() => transport.put(peer, replica), answer)
-    else answer(skerryError('EVENTS_NO_TRANSPORT'))
+    if (!peer) {
+      recipient.answer(skerryError('EVENTS_PEER_INVALID', `'${id}' is not known (any more)`))
+    } else if (listeners.length > 0) {
+      const answer: Answer = (error) => recipient.answer(error)
+      for (const put of listeners) call(put, peer, replica, answer)
+    } else if (transport) {
+      try {
+        settle(transport.put(peer, replica), recipient)
+      } catch (error) {
+        recipient.answer(error ?? NO_REASON)
+      }
+    } else {
+      recipient.answer(skerryError('EVENTS_NO_TRANSPORT'))
+    }
   }
 
   /** The same with a promise and a deadline. */
@@ -54,35 +65,43 @@ export class Carrier {
       const cancel = env.setTimer(replicaTimeoutMs, () => {
         reject(skerryError('EVENTS_SILENT', replicaTimeoutMs))
       })
-      this.send(id, replica, (error) => {
+      const answer = (error?: unknown) => {
         cancel()
         if (error === undefined || error === null) resolve()
         else reject(error instanceof Error ? error : new Error(`refused: ${JSON.stringify(error)}`))
-      })
+      }
+      this.send(id, replica, { answer })
     })
   }
 
-  #store({ key, text }: Replica, answer: Answer): void {
+  #store({ key, text }: Replica, recipient: Recipient): void {
     const storage = this.#storage
     if (isReplicaStore(storage)) {
-      settle(() => storage.writeReplica(key, text), answer)
-    } else {
-      const event: unknown = JSON.parse(text)
-      answerOf((callback) => storage.put(key, event, callback), storage.put.length > 2, answer)
+      try {
+        settle(storage.writeReplica(key, text), recipient)
+      } catch (error) {
+        recipient.answer(error ?? NO_REASON)
+      }
+      return
     }
+    const event: unknown = JSON.parse(text)
+    const answer: Answer = (error) => recipient.answer(error)
+    answerOf((callback) => storage.put(key, event, callback), storage.put.length > 2, answer)
   }
 }
 
-/** Calls what answers by a promise, or by returning. */
-function settle(call: () => Promise<void> | void, answer: Answer): void {
-  const fail = (error: unknown) => answer(error ?? 'rejected without a reason')
-  try {
-    const called = call()
-    if (called) called.then(() => answer(), fail)
-    else answer()
-  } catch (error) {
-    fail(error)
+const NO_REASON = 'failed without a reason'
+
+/** Passes on the answer of what has returned, or promised to. */
+function settle(called: Promise<void> | void, recipient: Recipient): void {
+  if (!called) {
+    recipient.answer()
+    return
   }
+  called.then(
+    () => recipient.answer(),
+    (error: unknown) => recipient.answer(error ?? NO_REASON),
+  )
 }
 
 /** Each listener gets its own copy of the event: what one does to it must not reach another. */

@@ -1,11 +1,18 @@
 /** How many replicas must be there before a put is acknowledged. */
 export type CommitLevel = 'ONE' | 'QUORUM' | 'ALL' | 'LOCAL_QUORUM' | 'EACH_QUORUM'
 
-const LEVELS: readonly string[] = ['ONE', 'QUORUM', 'ALL', 'LOCAL_QUORUM', 'EACH_QUORUM']
+/** Every commit level. */
+export const COMMIT_LEVELS: readonly CommitLevel[] = [
+  'ONE',
+  'QUORUM',
+  'ALL',
+  'LOCAL_QUORUM',
+  'EACH_QUORUM',
+]
 
 /** Whether a value names a commit level; levels are upper case, as alldata has them. */
 export function isCommitLevel(value: unknown): value is CommitLevel {
-  return typeof value === 'string' && LEVELS.includes(value)
+  return (COMMIT_LEVELS as readonly unknown[]).includes(value)
 }
 
 /** The majority of `count`. */
@@ -69,6 +76,18 @@ function inRegion(region: string | undefined, intended: IntendedNodes): Requirem
 /** `pending` as long as both other verdicts are possible. */
 export type Verdict = 'pending' | 'acknowledged' | 'failed'
 
+/** What is known of the nodes that a requirement covers. */
+interface Counter {
+  readonly requirement: Requirement
+  acked: number
+  /** Nodes that may yet have the event. */
+  open: number
+}
+
+function counterOf(requirement: Requirement): Counter {
+  return { requirement, acked: 0, open: 0 }
+}
+
 /**
  * Counts which nodes have an event and which never will, and says what that means. The verdict
  * depends on the sets alone, never on the order in which they grew: an acknowledgement needs
@@ -77,15 +96,12 @@ export type Verdict = 'pending' | 'acknowledged' | 'failed'
  * After Cassandra's AbstractWriteResponseHandler, with substitutes counted as candidates.
  */
 export class CommitTracker {
-  readonly #counters: { readonly requirement: Requirement; acked: number; open: number }[]
+  readonly #counters: readonly Counter[]
 
   /** @param candidates every node that may yet hold a replica, each once: intended and spares */
   constructor(requirements: readonly Requirement[], candidates: readonly ReplicaNode[]) {
-    this.#counters = requirements.map((requirement) => {
-      let open = 0
-      for (const node of candidates) if (requirement.covers(node)) open++
-      return { requirement, acked: 0, open }
-    })
+    this.#counters = requirements.map(counterOf)
+    for (const node of candidates) this.joined(node)
   }
 
   /** Another node may yet hold a replica. */

@@ -1,19 +1,13 @@
-import { SkerryError, skerryError } from '../core/errors.ts'
+import { skerryError, type SkerryError } from '../core/errors.ts'
+import type { LocalNode } from './attempt.ts'
 import { Carrier } from './carrier.ts'
-import {
-  CommitTracker,
-  isCommitLevel,
-  quorum,
-  requirements,
-  type CommitLevel,
-  type Requirement,
-} from './commit.ts'
-import { Deadlines } from './deadlines.ts'
+import { quorum, type CommitLevel } from './commit.ts'
 import { Emitter } from './emitter.ts'
 import { Nodes } from './nodes.ts'
 import { resolveOptions, type CoordinatorOptions, type ResolvedOptions } from './options.ts'
 import { PeerBook, type Peer, type PeerLocation, type PlacedPeer } from './peers.ts'
 import { place } from './placement.ts'
+import { Puts, type PutCounts } from './puts.ts'
 import { Reader, type ScanOptions, type StoredEvent, type StoredText } from './reader.ts'
 import type { RepairReport } from './repair.ts'
 import type { Shortfall } from './shortfalls.ts'
@@ -26,7 +20,7 @@ import {
 } from './storage.ts'
 import type { RepairOptions } from './sweep.ts'
 import { Upkeep } from './upkeep.ts'
-import { Write, type LocalNode, type PutResult, type WriteHost, type WritePlan } from './write.ts'
+import type { PutResult, Settle } from './write.ts'
 
 /** The events a coordinator emits, with their arguments. */
 export interface CoordinatorEvents {
@@ -49,15 +43,9 @@ export interface CoordinatorStatus {
   readonly hints: number
   readonly underReplicated: number
   /** Verdicts since the start. */
-  readonly puts: Readonly<Record<'acknowledged' | 'failed' | 'timeout' | 'unavailable', number>>
+  readonly puts: PutCounts
   /** Failures of work in the background since the start. */
   readonly errors: number
-}
-
-/** The two ends of a promise of a put. */
-interface Settle {
-  readonly resolve: (result: PutResult) => void
-  readonly reject: (error: unknown) => void
 }
 
 /** Told the verdict: an error, or nothing and what became of the put. */
@@ -79,12 +67,8 @@ export class Coordinator extends Emitter<CoordinatorEvents> {
   readonly #peers = new PeerBook()
   readonly #local: LocalNode
   readonly #upkeep: Upkeep
-  readonly #writes = new Set<Write>()
-  readonly #silence: Deadlines<Write>
-  readonly #deadlines: Deadlines<Write>
+  readonly #puts: Puts
   readonly #opening: Promise<void>
-  readonly #idle: (() => void)[] = []
-  readonly #puts = { acknowledged: 0, failed: 0, timeout: 0, unavailable: 0 }
   #errors = 0
   #state: 'opening' | 'open' | 'closed' = 'opening'
 
@@ -100,7 +84,7 @@ export class Coordinator extends Emitter<CoordinatorEvents> {
       listeners: () => this.listeners('_put'),
     })
     this.#store = isReplicaStore(storage) ? storage : undefined
-    const { id, env, transport, replicaTimeoutMs, putTimeoutMs } = this.#options
+    const { id, transport } = this.#options
     this.#local = { id, zone: undefined, region: undefined }
     const nodes =
       this.#store && transport && new Nodes(this.#options, this.#store, transport, this.#peers)
@@ -117,9 +101,10 @@ export class Coordinator extends Emitter<CoordinatorEvents> {
       failed: (error) => this.#failed(error),
     })
     this.#reader = nodes && this.#readerOf(nodes)
-    this.#silence = new Deadlines(env, replicaTimeoutMs, (write) => this.#giveUp(write))
-    this.#deadlines = new Deadlines(env, putTimeoutMs - replicaTimeoutMs, (write) => {
-      write.expire()
+    this.#puts = new Puts({
+      ...{ options: this.#options, peers: this.#peers, local: this.#local, store: this.#store },
+      ...{ carrier: this.#carrier, upkeep: this.#upkeep },
+      conflict: (key, ids) => this.emit('conflict', key, ids),
     })
     this.#opening = this.#upkeep.open().then(() => {
       if (this.#state === 'opening') this.#state = 'open'
@@ -150,7 +135,7 @@ export class Coordinator extends Emitter<CoordinatorEvents> {
    */
   dropPeer(peer: Pick<Peer, 'id'>, _location?: PeerLocation): void {
     if (!this.#peers.drop(peer.id)) return
-    for (const write of this.#writes) write.leave(peer.id)
+    this.#puts.leave(peer.id)
     this.#upkeep.later(async () => {
       await this.#opening
       await this.#upkeep.dismiss(peer.id)
@@ -161,7 +146,7 @@ export class Coordinator extends Emitter<CoordinatorEvents> {
   setAvailable(id: string, available: boolean): void {
     if (!this.#peers.setAvailable(id, available)) return
     if (available) this.#welcome(id)
-    else for (const write of this.#writes) write.leave(id)
+    else this.#puts.leave(id)
   }
 
   /**
@@ -264,10 +249,10 @@ export class Coordinator extends Emitter<CoordinatorEvents> {
   status(): CoordinatorStatus {
     return {
       peers: this.#peers.size,
-      inFlight: this.#writes.size,
+      inFlight: this.#puts.size,
       hints: this.#upkeep.hints.total,
       underReplicated: this.#upkeep.shortfalls.size,
-      puts: { ...this.#puts },
+      puts: this.#puts.total,
       errors: this.#errors,
     }
   }
@@ -275,8 +260,8 @@ export class Coordinator extends Emitter<CoordinatorEvents> {
   /** Fulfilled once no put is on its way and no work of the background is under way. */
   async settled(): Promise<void> {
     await this.#opening
-    while (this.#writes.size > 0 || this.#upkeep.isBusy) {
-      if (this.#writes.size > 0) await new Promise<void>((resolve) => this.#idle.push(resolve))
+    while (this.#puts.size > 0 || this.#upkeep.isBusy) {
+      await this.#puts.settled()
       await this.#upkeep.rest()
     }
   }
@@ -286,99 +271,13 @@ export class Coordinator extends Emitter<CoordinatorEvents> {
     this.#state = 'closed'
     this.#upkeep.close()
     await this.settled()
-    this.#silence.close()
-    this.#deadlines.close()
+    this.#puts.close()
   }
 
   #put(key: string, text: string, level: CommitLevel | undefined, settle: Settle): void {
-    if (this.#state === 'opening') {
-      this.#opening.then(() => this.#put(key, text, level, settle)).catch(settle.reject)
-      return
-    }
-    const done = (outcome: PutResult | SkerryError) => {
-      if (outcome instanceof SkerryError) settle.reject(outcome)
-      else settle.resolve(outcome)
-    }
-    this.#begin(key, text, level, done)?.catch(settle.reject)
-  }
-
-  /** Checks a put and starts it, at once or when the storage has been asked. */
-  #begin(key: string, text: string, wanted: CommitLevel | undefined, done: WritePlan['done']) {
-    const { commitLevel, maxInFlight, maxUnderReplicated } = this.#options
-    const level: unknown = wanted ?? commitLevel
-    if (typeof key !== 'string' || key === '') throw skerryError('EVENTS_KEY_INVALID', String(key))
-    if (!isCommitLevel(level)) throw skerryError('EVENTS_LEVEL_INVALID', String(level))
     if (this.#state === 'closed') throw skerryError('EVENTS_CLOSED')
-    const listed = this.#upkeep.shortfalls.size
-    if (this.#writes.size >= maxInFlight || (listed > 0 && listed >= maxUnderReplicated)) {
-      throw skerryError('EVENTS_OVERLOADED', this.#writes.size, listed)
-    }
-    const checked = this.#store?.checkReplica(key, text)
-    if (checked) return checked.then(() => this.#start(key, text, level, done))
-    this.#start(key, text, level, done)
-    return undefined
-  }
-
-  #start(key: string, text: string, level: CommitLevel, done: WritePlan['done']): void {
-    const { replicationFactor, replicationStrategy } = this.#options
-    const local = this.#local
-    const placement = place(key, this.#peers.list, replicationFactor - 1, replicationStrategy)
-    const intended = [local, ...placement.replicas] as const
-    const needs = requirements(level, intended, replicationFactor)
-    const isTooFew = intended.length < replicationFactor && level !== 'ONE'
-    if (isTooFew || !this.#canReach(needs)) {
-      this.#puts.unavailable++
-      const live = this.#peers.list.filter(({ available }) => available).length + 1
-      done(skerryError('EVENTS_UNAVAILABLE', live, level, replicationFactor))
-      return
-    }
-    const write = new Write(
-      { key, text, local, placement, requirements: needs, replicationFactor, done },
-      this.#writeHost,
-    )
-    if (write.isFinished) return
-    this.#writes.add(write)
-    this.#silence.add(write, write.startedMs)
-  }
-
-  /** Whether the nodes that are up are enough. When nobody is down, an intended set always is. */
-  #canReach(needs: readonly Requirement[]): boolean {
-    const { list } = this.#peers
-    if (list.every(({ available }) => available)) return true
-    const live = list.filter(({ available }) => available)
-    return new CommitTracker(needs, [this.#local, ...live]).verdict !== 'failed'
-  }
-
-  readonly #writeHost: WriteHost = {
-    nowMs: () => this.#options.env.monotonicMs(),
-    send: (write, { id }, onBehalfOf, answer) => {
-      const { key, text } = write
-      this.#carrier.send(id, onBehalfOf ? { key, text, onBehalfOf } : write, answer)
-    },
-    missed: (write, { id }) => this.#upkeep.keep(id, write.key, write.text),
-    late: (write, { id }) => this.#upkeep.late(id, write.key, write.replicas),
-    conflict: ({ key }, { id }) => this.emit('conflict', key, [this.#local.id, id]),
-    decided: (verdict) => void this.#puts[verdict]++,
-    finished: (write) => this.#finished(write),
-  }
-
-  /** The first time around, what is left of the put's own time begins too. */
-  #giveUp(write: Write): void {
-    const { env, replicaTimeoutMs } = this.#options
-    const nowMs = env.monotonicMs()
-    if (!this.#deadlines.has(write)) this.#deadlines.add(write, nowMs)
-    if (write.giveUp(nowMs - replicaTimeoutMs)) this.#silence.add(write, nowMs)
-  }
-
-  #finished(write: Write): void {
-    this.#writes.delete(write)
-    this.#silence.delete(write)
-    this.#deadlines.delete(write)
-    const { key, text, replicas } = write
-    if (!write.isWhole && replicas.length > 0) {
-      this.#upkeep.later(() => this.#upkeep.list(key, replicas, write.whyShort, text))
-    }
-    if (this.#writes.size === 0) for (const wake of this.#idle.splice(0)) wake()
+    if (this.#state === 'open') this.#puts.begin(key, text, level, settle)
+    else this.#opening.then(() => this.#put(key, text, level, settle)).catch(settle.reject)
   }
 
   #readerOf(nodes: Nodes): Reader {
@@ -416,7 +315,7 @@ export class Coordinator extends Emitter<CoordinatorEvents> {
 
   #welcome(id: string): void {
     const placed = this.#peers.get(id) as PlacedPeer
-    for (const write of this.#writes) write.join(placed)
+    this.#puts.join(placed)
     this.#upkeep.later(async () => {
       await this.#opening
       this.#upkeep.welcome(id)

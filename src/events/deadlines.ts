@@ -17,6 +17,15 @@ export class Deadlines<Item extends object> {
     this.#expire = expire
   }
 
+  get size(): number {
+    return this.#dueMs.size
+  }
+
+  /** Everything that waits, whoever is due first in front. */
+  [Symbol.iterator](): IterableIterator<Item> {
+    return this.#dueMs.keys()
+  }
+
   /** Starts the wait of `item`, from the beginning if it is waiting already. */
   add(item: Item, nowMs: number): void {
     this.#dueMs.delete(item)

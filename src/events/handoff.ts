@@ -1,7 +1,7 @@
 import type { Env } from '../core/env.ts'
 import type { Hint, Hints } from './hints.ts'
 import { wallMs } from './key.ts'
-import { isConflict } from './write.ts'
+import { isConflict } from './attempt.ts'
 
 /** What handing over needs of the coordinator. */
 export interface HandoffHost {

@@ -39,6 +39,7 @@ export interface PlacedPeer {
 export class PeerBook {
   readonly #peers = new Map<string, PlacedPeer>()
   #list: readonly PlacedPeer[] | undefined
+  #up: readonly PlacedPeer[] | undefined
 
   get size(): number {
     return this.#peers.size
@@ -47,6 +48,11 @@ export class PeerBook {
   /** Every peer, in the order of first mention; the array is never changed, only replaced. */
   get list(): readonly PlacedPeer[] {
     return (this.#list ??= [...this.#peers.values()])
+  }
+
+  /** The peers that are not known to be down. */
+  get up(): readonly PlacedPeer[] {
+    return (this.#up ??= this.list.filter(({ available }) => available))
   }
 
   get(id: string): PlacedPeer | undefined {
@@ -79,7 +85,7 @@ export class PeerBook {
   drop(id: string): PlacedPeer | undefined {
     const dropped = this.#peers.get(id)
     this.#peers.delete(id)
-    this.#list = undefined
+    this.#list = this.#up = undefined
     return dropped
   }
 
@@ -93,7 +99,7 @@ export class PeerBook {
 
   #set(peer: PlacedPeer): void {
     this.#peers.set(peer.id, peer)
-    this.#list = undefined
+    this.#list = this.#up = undefined
   }
 }
 

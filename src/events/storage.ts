@@ -3,6 +3,11 @@ import { skerryError } from '../core/errors.ts'
 /** Answers an operation: nothing for success, anything else for failure. */
 export type Answer = (error?: unknown) => void
 
+/** Is told the answer to a replica: nothing for success; now or later, maybe twice. */
+export interface Recipient {
+  answer(error?: unknown): void
+}
+
 /**
  * The storage alldata's coordinator takes: stores an event and calls back, or returns a promise.
  * It may keep and change the event it is given, which is a copy of its own.

@@ -1,24 +1,8 @@
 import { SkerryError, skerryErrorFrom } from '../core/errors.ts'
-import { CommitTracker, type Requirement } from './commit.ts'
+import { Attempt, DOWN, outcomeOf, type Outcome, type WriteNode } from './attempt.ts'
+import { CommitTracker, type CommitLevel, type Requirement } from './commit.ts'
 import type { PlacedPeer } from './peers.ts'
-import { substituteFor, type Placement } from './placement.ts'
-import type { Answer } from './storage.ts'
-
-/** This node, in the same terms as its peers. */
-export type LocalNode = {
-  readonly id: string
-  readonly zone: undefined
-  readonly region: undefined
-}
-
-/** A node that a replica is sent to; without `peer` it is this one. */
-export type WriteNode = PlacedPeer | LocalNode
-
-/**
- * How a node answered. `down`: it was never asked. `conflict`: it holds another event under that
- * key.
- */
-export type Outcome = 'pending' | 'ok' | 'failed' | 'conflict' | 'silent' | 'down'
+import { substituteFor } from './placement.ts'
 
 /** What became of an acknowledged put. */
 export interface PutResult {
@@ -43,30 +27,17 @@ export class PutError extends SkerryError {
 /** What a write asks of the coordinator around it. */
 export interface WriteHost {
   nowMs(): number
-  /** Carries the event to the node; must call `answer`, now or later, and may do so twice. */
-  send(write: Write, node: WriteNode, onBehalfOf: string | undefined, answer: Answer): void
+  /** Carries the event to the node; must answer the attempt, now or later, and may do so twice. */
+  send(write: Write, attempt: Attempt): void
   /** An intended node failed or is silent: a copy is to be kept for it. */
   missed(write: Write, node: WriteNode): void
   /** A node that had been given up has the event after all. */
   late(write: Write, node: WriteNode): void
   /** A node holds something else under this key. */
   conflict(write: Write, node: WriteNode): void
-  decided(verdict: 'acknowledged' | 'failed' | 'timeout'): void
+  decided(write: Write, verdict: 'acknowledged' | 'failed' | 'timeout'): void
   /** Every node has answered or was given up. */
   finished(write: Write): void
-}
-
-/** One replica's place: it is filled by the node it was meant for, or by a substitute. */
-interface Slot {
-  readonly intended: WriteNode
-  filled: boolean
-}
-
-interface Attempt {
-  readonly node: WriteNode
-  readonly slot: Slot
-  readonly startedMs: number
-  outcome: Outcome
 }
 
 interface GivenAnswer {
@@ -78,12 +49,21 @@ interface GivenAnswer {
 export interface WritePlan {
   readonly key: string
   readonly text: string
-  readonly local: LocalNode
-  readonly placement: Placement
+  /** The nodes that are meant to have the event: this one first. */
+  readonly intended: readonly WriteNode[]
+  /** Who stands in for them, best first. */
+  readonly spares: readonly PlacedPeer[]
   readonly requirements: readonly Requirement[]
+  readonly level: CommitLevel
   readonly replicationFactor: number
-  /** Called once, with the verdict. Must not throw. */
-  readonly done: (outcome: PutResult | SkerryError) => void
+  /** One of them is called once, with the verdict. They must not throw. */
+  readonly settle: Settle
+}
+
+/** The two ends of the promise of a put. */
+export interface Settle {
+  readonly resolve: (result: PutResult) => void
+  readonly reject: (error: unknown) => void
 }
 
 /**
@@ -95,16 +75,17 @@ export interface WritePlan {
 export class Write {
   readonly key: string
   readonly text: string
-  readonly replicationFactor: number
+  readonly level: CommitLevel
   readonly startedMs: number
   readonly #host: WriteHost
-  readonly #done: WritePlan['done']
+  readonly #plan: WritePlan
   readonly #tracker: CommitTracker
+  readonly #attempts: Attempt[]
+  /** Peers that nothing was sent to yet, best first. */
   readonly #untried: PlacedPeer[]
-  readonly #attempts: Attempt[] = []
-  /** Replicas that nobody is left for. */
-  readonly #vacant: Slot[] = []
-  readonly #answers: GivenAnswer[] = []
+  /** Replicas that nobody is left for, told by the node they were meant for. */
+  #vacant: Attempt[] | undefined
+  #answers: GivenAnswer[] | undefined
   #firstError: unknown
   #working = true
   #pending = 0
@@ -114,36 +95,34 @@ export class Write {
   #over = false
 
   constructor(plan: WritePlan, host: WriteHost) {
-    const { local, placement } = plan
     this.key = plan.key
     this.text = plan.text
-    this.replicationFactor = plan.replicationFactor
+    this.level = plan.level
     this.startedMs = host.nowMs()
     this.#host = host
-    this.#done = plan.done
-    this.#untried = placement.spares.filter(({ available }) => available)
-    const candidates = [local, ...placement.replicas, ...this.#untried]
-    this.#tracker = new CommitTracker(plan.requirements, candidates)
-    this.#begin(local)
-    for (const peer of placement.replicas) this.#begin(peer)
+    this.#plan = plan
+    this.#untried = plan.spares.filter(isAvailable)
+    this.#tracker = new CommitTracker(plan.requirements, plan.intended)
+    for (const peer of this.#untried) this.#tracker.joined(peer)
+    this.#attempts = plan.intended.map((node) => new Attempt(this, node, this.startedMs))
+    this.#pending = this.#attempts.length
+    for (const attempt of this.#attempts) this.#ask(attempt)
     this.#working = false
     this.#work()
   }
 
   /** Ids of the nodes that have the event. */
   get replicas(): string[] {
-    const ids: string[] = []
-    for (const { node, outcome } of this.#attempts) if (outcome === 'ok') ids.push(node.id)
+    const ids = new Array<string>(this.#acked)
+    let at = 0
+    for (const { node, outcome } of this.#attempts) if (outcome === 'ok') ids[at++] = node.id
     return ids
   }
 
   /** Ids of the nodes that were meant to have the event and don't, as far as is known. */
   get hinted(): string[] {
     const ids: string[] = []
-    for (const attempt of this.#attempts) {
-      const { node, slot } = attempt
-      if (isGivenUp(attempt) && slot.intended === node) ids.push(node.id)
-    }
+    for (const { isMissed, node } of this.#attempts) if (isMissed) ids.push(node.id)
     return ids
   }
 
@@ -163,7 +142,7 @@ export class Write {
   }
 
   get isWhole(): boolean {
-    return this.#acked >= this.replicationFactor
+    return this.#acked >= this.#plan.replicationFactor
   }
 
   /** A peer joined, or came back: it may stand in for one that fails. */
@@ -171,10 +150,10 @@ export class Write {
     if (this.#attempts.some(({ node }) => node.id === peer.id)) return
     this.leave(peer.id)
     this.#tracker.joined(peer)
-    const slot = this.#over ? undefined : this.#vacant.find(({ filled }) => !filled)
-    if (slot) {
-      this.#vacant.splice(this.#vacant.indexOf(slot), 1)
-      this.#begin(peer, slot)
+    const vacant = this.#over ? undefined : this.#vacant?.find(({ isFilled }) => !isFilled)
+    if (vacant) {
+      this.#vacant = this.#vacant?.filter((other) => other !== vacant)
+      this.#substitute(peer, vacant)
     } else {
       this.#untried.push(peer)
     }
@@ -189,15 +168,14 @@ export class Write {
     this.#work()
   }
 
-  /** Gives up waiting for whoever was asked before `beforeMs`. @returns whether anyone is awaited */
-  giveUp(beforeMs: number): boolean {
+  /** Gives up waiting for whoever was asked before `beforeMs`. */
+  giveUp(beforeMs: number): void {
     this.#working = true
     for (const attempt of [...this.#attempts]) {
       if (attempt.outcome === 'pending' && attempt.startedMs <= beforeMs) this.#silent(attempt)
     }
     this.#working = false
     this.#work()
-    return this.#pending > 0
   }
 
   /** The put's own deadline: what is undecided stays so for ever, and nobody else is asked. */
@@ -207,21 +185,10 @@ export class Write {
     this.giveUp(Infinity)
   }
 
-  #begin(node: WriteNode, slot: Slot = { intended: node, filled: false }): void {
-    const isDown = 'peer' in node && !node.available
-    const startedMs = slot.intended === node ? this.startedMs : this.#host.nowMs()
-    const attempt: Attempt = { node, slot, startedMs, outcome: 'pending' }
-    this.#attempts.push(attempt)
-    this.#pending++
-    const answer = (error?: unknown) => this.#take(attempt, error)
-    if (isDown) this.#answers.push({ attempt, error: DOWN })
-    else this.#host.send(this, node, slot.intended === node ? undefined : slot.intended.id, answer)
-  }
-
-  /** An answer that comes in the middle of the work waits for its turn. */
-  #take(attempt: Attempt, error: unknown): void {
+  /** What a node answered. One that comes in the middle of the work waits for its turn. */
+  take(attempt: Attempt, error: unknown): void {
     if (this.#working) {
-      this.#answers.push({ attempt, error })
+      this.#queue(attempt, error)
       return
     }
     this.#working = true
@@ -230,15 +197,33 @@ export class Write {
     this.#work()
   }
 
+  #substitute(peer: PlacedPeer, original: Attempt): void {
+    const attempt = new Attempt(this, peer, this.#host.nowMs(), original)
+    this.#attempts.push(attempt)
+    this.#pending++
+    this.#ask(attempt)
+  }
+
+  #ask(attempt: Attempt): void {
+    const { node } = attempt
+    if ('peer' in node && !node.available) this.#queue(attempt, DOWN)
+    else this.#host.send(this, attempt)
+  }
+
+  #queue(attempt: Attempt, error: unknown): void {
+    this.#answers ??= []
+    this.#answers.push({ attempt, error })
+  }
+
   #work(): void {
     if (this.#working) return
-    this.#working = true
-    for (let next = 0; next < this.#answers.length; next++) {
-      const { attempt, error } = this.#answers[next] as GivenAnswer
-      this.#judge(attempt, error)
+    if (this.#answers) {
+      this.#working = true
+      // Judging one may bring others.
+      for (const { attempt, error } of this.#answers) this.#judge(attempt, error)
+      this.#answers = undefined
+      this.#working = false
     }
-    if (this.#answers.length > 0) this.#answers.length = 0
-    this.#working = false
     this.#conclude()
   }
 
@@ -249,51 +234,51 @@ export class Write {
 
   /** Counts a node once, whatever it said before it was given up. */
   #ok(attempt: Attempt): void {
-    const { outcome, node, slot } = attempt
+    const { outcome, node } = attempt
     if (outcome !== 'pending' && outcome !== 'silent') return
     if (outcome === 'pending') this.#pending--
     attempt.outcome = 'ok'
-    slot.filled = true
+    attempt.original.isFilled = true
     this.#acked++
     this.#tracker.acked(node)
     if (outcome === 'silent') this.#host.late(this, node)
   }
 
   #failed(attempt: Attempt, error: unknown): void {
-    const { outcome, node, slot } = attempt
+    const { outcome, node } = attempt
     if (outcome !== 'pending' && outcome !== 'silent') return
     if (outcome === 'pending') this.#pending--
     this.#tracker.lost(node)
-    if (error === DOWN) attempt.outcome = 'down'
-    else if (isConflict(error)) attempt.outcome = 'conflict'
-    else attempt.outcome = 'failed'
+    attempt.outcome = outcomeOf(error)
     if (error !== DOWN) this.#firstError ??= error
     // A copy of the event elsewhere would only spread the contradiction.
     if (attempt.outcome === 'conflict') this.#host.conflict(this, node)
-    else if (outcome === 'pending') this.#replace(node, slot)
+    else if (outcome === 'pending') this.#replace(attempt)
   }
 
   #silent(attempt: Attempt): void {
     attempt.outcome = 'silent'
     this.#pending--
-    this.#replace(attempt.node, attempt.slot)
+    this.#replace(attempt)
   }
 
-  #replace(node: WriteNode, slot: Slot): void {
-    if (slot.intended === node) this.#host.missed(this, node)
-    if (slot.filled || this.#over) return
-    const substitute = substituteFor(slot.intended, this.#untried)
+  #replace({ isSubstitute, node, original }: Attempt): void {
+    if (!isSubstitute) this.#host.missed(this, node)
+    if (original.isFilled || this.#over) return
+    const substitute = substituteFor(original.node, this.#untried)
     if (substitute) {
       this.#untried.splice(this.#untried.indexOf(substitute), 1)
-      this.#begin(substitute, slot)
+      this.#substitute(substitute, original)
     } else {
-      this.#vacant.push(slot)
+      this.#vacant = [...(this.#vacant ?? []), original]
     }
   }
 
   #conclude(): void {
-    const { verdict } = this.#tracker
-    if (!this.#decided && verdict !== 'pending') this.#decide(verdict)
+    if (!this.#decided) {
+      const { verdict } = this.#tracker
+      if (verdict !== 'pending') this.#decide(verdict)
+    }
     if (this.#finished || this.#pending > 0 || !this.#decided) return
     this.#finished = true
     this.#host.finished(this)
@@ -301,25 +286,19 @@ export class Write {
 
   #decide(verdict: 'acknowledged' | 'failed' | 'timeout'): void {
     this.#decided = true
-    this.#host.decided(verdict)
+    this.#host.decided(this, verdict)
+    const { resolve, reject } = this.#plan.settle
     if (verdict === 'acknowledged') {
-      this.#done({ acknowledged: true, replicas: this.replicas, hinted: this.hinted })
+      resolve({ acknowledged: true, replicas: this.replicas, hinted: this.hinted })
       return
     }
     const { outcomes } = this
     const told = [...outcomes].map(([id, outcome]) => `${id} ${outcome}`).join(', ')
     const name = verdict === 'failed' ? 'EVENTS_FAILED' : 'EVENTS_TIMEOUT'
-    this.#done(new PutError(skerryErrorFrom(this.#firstError, name, this.key, told), outcomes))
+    reject(new PutError(skerryErrorFrom(this.#firstError, name, this.key, told), outcomes))
   }
 }
 
-const DOWN = Symbol('down')
-
-function isGivenUp({ outcome }: Attempt): boolean {
-  return outcome === 'failed' || outcome === 'silent' || outcome === 'down'
-}
-
-/** Whether a node refused because it holds another event under the same key. */
-export function isConflict(error: unknown): boolean {
-  return error instanceof SkerryError && error.code === 'SKERRY_EVENTS_CONFLICT'
+function isAvailable({ available }: PlacedPeer): boolean {
+  return available
 }

@@ -6,7 +6,8 @@ import type { PeerLocation } from '../../src/events/peers.ts'
 import { place } from '../../src/events/placement.ts'
 import { PeerBook } from '../../src/events/peers.ts'
 import type { Answer } from '../../src/events/storage.ts'
-import { Write, type Outcome, type PutResult, type WriteHost } from '../../src/events/write.ts'
+import type { Outcome } from '../../src/events/attempt.ts'
+import { Write, type PutResult, type WriteHost } from '../../src/events/write.ts'
 import { SkerryError } from '../../src/core/errors.ts'
 
 /** How a node answers: `late` after it was given up, `twice` and `torn` more often than it should. */
@@ -42,7 +43,9 @@ function prepare(setting: Setting) {
   const strategy = { otherZoneReplicas: 1, otherRegionReplicas: 1 }
   const placement = place('key', book.list, replicationFactor - 1, strategy)
   const needs = requirements(level, [local, ...placement.replicas], replicationFactor)
-  return { ...setting, local, placement, requirements: needs, key: 'key', text: '1' }
+  const { replicas, spares } = placement
+  const intended = [local, ...replicas]
+  return { ...setting, intended, spares, requirements: needs, key: 'key', text: '1' }
 }
 
 const nothing = () => {}
@@ -54,21 +57,21 @@ const nothing = () => {}
 function run(prepared: ReturnType<typeof prepare>, order: readonly number[]): Run {
   const asked = new Map<number, Answer>()
   let outcome: PutResult | SkerryError | undefined
-  const done = (given: PutResult | SkerryError) => {
+  const done = (given: unknown) => {
     if (outcome) throw new Error('decided twice')
-    outcome = given
+    outcome = given as PutResult | SkerryError
   }
   let nowMs = 0
   const host: WriteHost = {
     nowMs: () => nowMs,
-    send: (_write, node, _onBehalfOf, answer) => {
-      const index = Number(node.id.slice(1))
-      if (asked.has(index)) throw new Error(`${node.id} was asked twice`)
-      asked.set(index, answer)
+    send: (_write, attempt) => {
+      const index = Number(attempt.node.id.slice(1))
+      if (asked.has(index)) throw new Error(`${attempt.node.id} was asked twice`)
+      asked.set(index, (error) => attempt.answer(error))
     },
     ...{ missed: nothing, late: nothing, conflict: nothing, decided: nothing, finished: nothing },
   }
-  const write = new Write({ ...prepared, done }, host)
+  const write = new Write({ ...prepared, settle: { resolve: done, reject: done } }, host)
   const answered = new Set<number>()
   const answerAll = (isLate: boolean) => {
     for (let at = 0; at < order.length; at++) {
@@ -84,7 +87,11 @@ function run(prepared: ReturnType<typeof prepare>, order: readonly number[]): Ru
     }
   }
   answerAll(false)
-  while (write.giveUp(nowMs++)) answerAll(false)
+  // Whoever stands in for a silent node may be silent too; no node is asked twice.
+  for (let round = 0; round < prepared.behaviours.length; round++) {
+    write.giveUp(nowMs++)
+    answerAll(false)
+  }
   answerAll(true)
   if (!outcome) write.expire()
   const had = outcome instanceof SkerryError ? write.replicas : (outcome?.replicas ?? [])
