@@ -1,5 +1,5 @@
 import { compareVersions, type Entry, fingerprint, stampOf } from '../src/core/entry.ts'
-import { matches, sharedKeys } from '../src/core/path.ts'
+import { matches } from '../src/core/path.ts'
 import { readCount, readTuple, unpack } from '../src/core/codec.ts'
 import { Digest } from '../src/store/digest.ts'
 import { Horizons } from '../src/store/horizons.ts'
@@ -14,7 +14,7 @@ import {
 } from '../src/store/layout.ts'
 import type { MemoryEngine } from '../src/store/memory.ts'
 import type { Position } from '../src/store/store.ts'
-import type { Cluster, Edge } from './cluster.ts'
+import type { Cluster } from './cluster.ts'
 import { records } from './disk.ts'
 import { sha256 } from './env.ts'
 import { say } from './history.ts'
@@ -141,7 +141,7 @@ export async function difference(cluster: Cluster): Promise<string | undefined> 
   const states = await statesOf(cluster.nodes)
   for (const edge of cluster.edges) {
     const [a, b] = [stateOf(states, edge.a), stateOf(states, edge.b)]
-    const keys = sharedOf(cluster, edge)
+    const { keys } = edge
     for (const path of new Set([...a.records.keys(), ...b.records.keys()])) {
       if (!keys.some((key) => matches(key, path))) continue
       if (alike(a, b, path)) continue
@@ -187,7 +187,7 @@ export async function tombstonesLeft(cluster: Cluster): Promise<number> {
 export async function visibleDifference(cluster: Cluster): Promise<string | undefined> {
   const states = await statesOf(cluster.nodes)
   for (const edge of cluster.edges) {
-    const keys = sharedOf(cluster, edge)
+    const { keys } = edge
     const [a, b] = [stateOf(states, edge.a), stateOf(states, edge.b)]
     for (const [path, held] of a.records) {
       if (!keys.some((key) => matches(key, path))) continue
@@ -203,7 +203,7 @@ export async function visibleDifference(cluster: Cluster): Promise<string | unde
 export async function checkDigests(cluster: Cluster): Promise<void> {
   const { world } = cluster
   for (const edge of cluster.edges) {
-    for (const key of sharedOf(cluster, edge)) {
+    for (const key of edge.keys) {
       for (const node of [edge.a, edge.b]) {
         let digest: Digest | undefined
         void node.store.digest(key).then((built) => (digest = built))
@@ -222,10 +222,6 @@ async function digestAnew(node: Node, key: string): Promise<string> {
     if (matches(key, entry.path)) digest.add(entry)
   }
   return digest.root()
-}
-
-function sharedOf(cluster: Cluster, { a, b }: Edge): readonly string[] {
-  return sharedKeys(cluster.keysOf(a), cluster.keysOf(b))
 }
 
 function stateOf(states: readonly State[], node: Node): State {

@@ -1,18 +1,17 @@
 import type { Env } from '../src/core/env.ts'
-import { matches } from '../src/core/path.ts'
+import { EVERYTHING, matches, sharedKeys } from '../src/core/path.ts'
 import type { Engine } from '../src/store/engine.ts'
 import type { Store } from '../src/store/store.ts'
-import { Sync } from '../src/sync/sync.ts'
+import { Sync, type SyncOptions } from '../src/sync/sync.ts'
+import type { Secrets } from '../src/sync/trust/secrets.ts'
 import { Disk, type DiskOptions } from './disk.ts'
 import { WallClock } from './env.ts'
 import { History } from './history.ts'
+import { type Topology, upwards, urlOf } from './layout.ts'
 import { CALM, Network } from './network.ts'
 import type { NetworkOptions } from './connection.ts'
-import { Node } from './node.ts'
+import { Node, type NodePlan } from './node.ts'
 import type { World } from './world.ts'
-
-export const TOPOLOGIES = ['star', 'chain', 'mesh', 'tree'] as const
-export type Topology = (typeof TOPOLOGIES)[number]
 
 /** How to build a cluster; what is left out is calm and fast. */
 export interface ClusterPlan {
@@ -28,6 +27,12 @@ export interface ClusterPlan {
   readonly repairIntervalMs?: number
   readonly collectIntervalMs?: number
   readonly tombstoneTtlMs?: number
+  /** What the links of a node are sealed with; default: they are not. */
+  readonly secrets?: (node: number) => Secrets | undefined
+  /** Addresses that every node dials besides: nobody of the cluster is there. */
+  readonly strangers?: readonly string[]
+  /** Changes what a node's links are made of; a canary puts broken parts there. */
+  readonly sync?: (options: SyncOptions) => SyncOptions
   /** Opens the nodes' stores; a canary puts broken ones here. */
   readonly open?: (engine: Engine, env: Env, options: { nodeId: string }) => Promise<Store>
 }
@@ -38,6 +43,7 @@ export const FAST_DISK: DiskOptions = { writeMs: [0.1, 2], scanMs: [0, 1], chunk
 export interface Edge {
   readonly a: Node
   readonly b: Node
+  readonly keys: readonly string[]
 }
 
 /** Nodes named n0, n1, … with their links; in a star, chain or tree n0 leads. */
@@ -55,9 +61,7 @@ export class Cluster {
     this.network = new Network(world, world.random.fork(), plan.network ?? CALM)
     this.history = new History(world, (a, b, path) => this.#together(a.name, b.name, path))
     this.nodes = Array.from({ length: plan.size }, (_, i) => this.#node(i))
-    this.edges = this.nodes.flatMap((b, i) =>
-      parentsOf(plan.topology, i).map((parent) => ({ a: this.nodes[parent]!, b })),
-    )
+    this.edges = this.nodes.flatMap((_, i) => this.#edgesOf(i))
   }
 
   start(): void {
@@ -65,7 +69,7 @@ export class Cluster {
   }
 
   keysOf(node: Node): readonly string[] {
-    return this.plan.keys?.(this.nodes.indexOf(node)) ?? ['**']
+    return this.#offered(this.nodes.indexOf(node))
   }
 
   /** Cuts the nodes off from all others, both ways; or lets them back in. */
@@ -85,11 +89,10 @@ export class Cluster {
 
   /** True if changes of the path go from one node to the other, over whatever others. */
   #together(from: string, to: string, path: string): boolean {
-    const shares = (node: Node): boolean => this.keysOf(node).some((key) => matches(key, path))
     const reached = new Set([from])
     for (const name of reached) {
-      for (const { a, b } of this.edges) {
-        if (!shares(a) || !shares(b)) continue
+      for (const { a, b, keys } of this.edges) {
+        if (!keys.some((key) => matches(key, path))) continue
         if (a.name === name) reached.add(b.name)
         if (b.name === name) reached.add(a.name)
       }
@@ -97,61 +100,51 @@ export class Cluster {
     return reached.has(to)
   }
 
+  #offered(i: number): readonly string[] {
+    return this.plan.keys?.(i) ?? [EVERYTHING]
+  }
+
+  /** The links of a node with lower ones. */
+  #edgesOf(i: number): Edge[] {
+    const lower = upwards(this.plan.topology, i, this.plan.size).filter((to) => to < i)
+    return lower.map((to) => ({
+      a: this.nodes[to]!,
+      b: this.nodes[i]!,
+      keys: sharedKeys(this.#offered(to), this.#offered(i)),
+    }))
+  }
+
   #node(i: number): Node {
     const { topology, disk = FAST_DISK, open } = this.plan
-    const { repairIntervalMs, collectIntervalMs, tombstoneTtlMs } = this.plan
     const { world, network, history } = this
-    const parents = parentsOf(topology, i).map(urlOf)
-    const keys = this.plan.keys?.(i) ?? ['**']
-    const intervals = {
+    const { clockOffsetMs, clockDriftPpm } = this.plan
+    const plan: NodePlan = {
+      name: `n${i}`,
+      url: urlOf(i),
+      disk: new Disk(disk, world.random.fork()),
+      clock: new WallClock(world, clockOffsetMs?.(i) ?? 0, clockDriftPpm?.(i) ?? 0),
+      links: (parts) => {
+        const options = { ...parts, ...this.#told(topology, i), keys: this.#offered(i) }
+        return new Sync(this.plan.sync?.(options) ?? options)
+      },
+      ...(open === undefined ? {} : { open }),
+    }
+    return new Node(plan, { world, network, history })
+  }
+
+  /** What a node is told of others, and how often it looks after things. */
+  #told(topology: Topology, i: number): Partial<SyncOptions> {
+    const { repairIntervalMs, collectIntervalMs, tombstoneTtlMs, strangers = [] } = this.plan
+    const ways = upwards(topology, i, this.plan.size)
+    const secrets = this.plan.secrets?.(i)
+    const mesh = topology === 'mesh'
+    return {
+      ...(!mesh && ways[0] !== undefined && { leader: urlOf(ways[0]) }),
+      peers: [...(mesh ? ways.map(urlOf) : []), ...strangers],
+      ...(secrets && { secrets }),
       ...(repairIntervalMs !== undefined && { repairIntervalMs }),
       ...(collectIntervalMs !== undefined && { collectIntervalMs }),
       ...(tombstoneTtlMs !== undefined && { tombstoneTtlMs }),
     }
-    // In a mesh every node dials every other one, so both ends dial.
-    const upwards =
-      topology === 'mesh'
-        ? {
-            peers: Array.from({ length: this.plan.size }, (_, j) => urlOf(j)).filter(
-              (_, j) => j !== i,
-            ),
-          }
-        : parents[0] === undefined
-          ? {}
-          : { leader: parents[0] }
-    return new Node(
-      {
-        name: `n${i}`,
-        url: urlOf(i),
-        disk: new Disk(disk, world.random.fork()),
-        clock: new WallClock(
-          world,
-          this.plan.clockOffsetMs?.(i) ?? 0,
-          this.plan.clockDriftPpm?.(i) ?? 0,
-        ),
-        links: (parts) => new Sync({ ...parts, ...upwards, ...intervals, keys }),
-        ...(open === undefined ? {} : { open }),
-      },
-      { world, network, history },
-    )
   }
-}
-
-/** Which lower nodes a node is linked with. */
-function parentsOf(topology: Topology, i: number): number[] {
-  if (i === 0) return []
-  switch (topology) {
-    case 'star':
-      return [0]
-    case 'chain':
-      return [i - 1]
-    case 'tree':
-      return [(i - 1) >> 1]
-    case 'mesh':
-      return Array.from({ length: i }, (_, j) => j)
-  }
-}
-
-export function urlOf(i: number): string {
-  return `sim://n${i}`
 }

@@ -29,6 +29,8 @@ export interface Medium {
   readonly options: NetworkOptions
   /** Frames carried so far, and the bytes in them. */
   readonly carried: { frames: number; bytes: number }
+  /** Sees every frame that is sent, and changes nothing. */
+  readonly tap: ((from: string, to: string, frame: Uint8Array) => void) | undefined
   isBlocked(from: string, to: string): boolean
   delay(): number
   forget(connection: Connection): void
@@ -127,7 +129,8 @@ class End implements Channel {
 
   send(frame: Uint8Array): void {
     if (this.#closed || !this.process.alive) return
-    const { options, random, carried } = this.#network
+    const { options, random, carried, tap } = this.#network
+    tap?.(this.process.name, this.#peer.process.name, frame)
     carried.frames++
     carried.bytes += frame.length
     if (random.chance(options.reset)) {

@@ -48,6 +48,8 @@ export class History {
   readonly #spread = new Set<string>()
   /** Versions that come late, legitimately: see {@link History.#noteLate}. */
   readonly #late = new Set<string>()
+  /** The newest delete of each path that went with a disk, whoever else may have had it. */
+  readonly #lostDeletes = new Map<string, Entry>()
   #acknowledged = 0
 
   /** @param together true if changes of the path go from one to the other, directly or not */
@@ -79,6 +81,9 @@ export class History {
   committed(witness: Witness, { changes }: Commit): void {
     const last = new Map<string, Change>()
     for (const change of changes) {
+      const { entry, from, seq } = change
+      const by = from === '' ? '' : ` from ${from}`
+      this.#world.note(`${witness.name} has ${say(entry)}, number ${seq}${by}`)
       if (change.from === '') this.#wrote(witness, change.entry)
       else if (!this.#written.has(fingerprint(change.entry, sha256))) {
         this.#fail(
@@ -136,8 +141,9 @@ export class History {
   /** A disk was wiped or taken back: what was acknowledged and is nowhere any more is excused. */
   lost(witness: Witness): void {
     const told = this.#told.get(witness.name)!
-    for (const path of told.keys()) {
+    for (const [path, { newest }] of told) {
       const held = witness.disk.record(path)
+      if (isTombstone(newest) && !isSame(held?.entry, newest)) this.#loseDelete(newest)
       if (held === undefined) told.delete(path)
       else told.set(path, { newest: held.entry, shown: visible(held) })
     }
@@ -190,16 +196,21 @@ export class History {
   }
 
   /**
-   * A delete may be gone without a trace once some node had it, or a newer one, and has nothing at the path any
-   * more. What is older can then only be on a disk that was taken back, withheld, or where the delete never goes.
+   * A delete, and what it deleted, may be gone without a trace once some node had it and has nothing at the path
+   * any more; that holds for a delete that nobody was told is done, too. What is older can then only be on a disk that was taken back, withheld, or where the delete never goes.
    */
   #isCollected(path: string, floor: Entry): boolean {
-    if (!isTombstone(floor)) return false
     const collectors = this.#witnesses.filter((witness) => {
       const newest = this.#told.get(witness.name)!.get(path)?.newest
-      const reached = newest !== undefined && compareVersions(newest, floor, sha256) >= 0
+      if (newest === undefined || !isTombstone(newest)) return false
+      const reached = compareVersions(newest, floor, sha256) >= 0
       return reached && witness.disk.record(path) === undefined
     })
+    if (collectors.length === 0) return false
+    // Each node waits for its own peers only: one that collected may have relied on a disk that is lost since,
+    // and that its own peers beyond had not heard from yet.
+    const lost = this.#lostDeletes.get(path)
+    if (lost !== undefined && compareVersions(lost, floor, sha256) >= 0) return true
     return collectors.some((collector) =>
       this.#witnesses.every((other) => {
         const excused = other.disk.losses > 0 || !this.#together(collector, other, path)
@@ -207,6 +218,12 @@ export class History {
         return excused || held === undefined || isTombstone(held) || this.#isOwn(other, held)
       }),
     )
+  }
+
+  #loseDelete(entry: Entry): void {
+    const before = this.#lostDeletes.get(entry.path)
+    if (before !== undefined && compareVersions(before, entry, sha256) >= 0) return
+    this.#lostDeletes.set(entry.path, entry)
   }
 
   /** True of a write that nobody but its writer has told of. */
@@ -278,6 +295,10 @@ export class History {
   #fail(rule: string, witness: Witness, message: string): void {
     this.#world.fail(rule, `${witness.name} ${message}`)
   }
+}
+
+function isSame(a: Entry | undefined, b: Entry): boolean {
+  return a !== undefined && compareVersions(a, b, sha256) === 0
 }
 
 /** A version in a message. */

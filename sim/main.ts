@@ -1,7 +1,7 @@
 import { Command, InvalidArgumentError } from 'commander'
 import { runSeed, runSeeds } from './runner.ts'
 import type { Outcome } from './scenario.ts'
-import { scenarios } from './scenarios.ts'
+import { scenarios, scenes } from './scenarios.ts'
 
 /** How often progress is told, in runs. */
 const PROGRESS_EVERY = 100
@@ -25,7 +25,7 @@ export async function main(args: readonly string[]): Promise<number> {
     )
     .option('--seed <n>', 'the first seed', whole, 1)
     .option('--runs <n>', 'how many seeds to run, one after the other', whole, 1)
-    .option('--scenario <name>', 'which scenario; default: every swarm scenario in turn')
+    .option('--scenario <name>', 'which scenario; default: all that play random faults, in turn')
     .option('--trace', 'print every event')
     .option('--list', 'list the scenarios')
     .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : 2))
@@ -43,10 +43,10 @@ export async function main(args: readonly string[]): Promise<number> {
   return run(names, options)
 }
 
-/** The scenarios that a name or the beginning of several names stands for. */
-function namesOf(name = 'swarm-'): string[] {
-  if (scenarios.has(name)) return [name]
-  return name.endsWith('-') ? [...scenarios.keys()].filter((known) => known.startsWith(name)) : []
+/** The scenarios that are meant: one by its name, or all that seeds play through. */
+function namesOf(name: string | undefined): string[] {
+  if (name === undefined) return scenes.map((scene) => scene.name)
+  return scenarios.has(name) ? [name] : []
 }
 
 async function run(

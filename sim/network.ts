@@ -35,6 +35,7 @@ export class Network implements Medium {
   readonly #blocked = new Set<string>()
   readonly #connections = new Set<Connection>()
   readonly carried = { frames: 0, bytes: 0 }
+  tap: Medium['tap']
 
   constructor(world: World, random: Random, options: NetworkOptions) {
     this.world = world

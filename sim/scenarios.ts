@@ -1,14 +1,20 @@
 import { ancestorScenarios } from './ancestor.ts'
-import { TOPOLOGIES } from './cluster.ts'
 import { deletionScenarios } from './deletion.ts'
 import type { Scenario } from './scenario.ts'
-import { swarm } from './swarm.ts'
+import { played, type Scene } from './scene.ts'
+import { topologyScene } from './scenes/topologies.ts'
+
+/** What seeds play through: each seed another course of it. */
+export const scenes: readonly Scene[] = [
+  topologyScene('star'),
+  topologyScene('chain'),
+  topologyScene('tree'),
+  topologyScene('mesh'),
+]
 
 /** Every scenario by name. */
 export const scenarios: ReadonlyMap<string, Scenario> = new Map(
-  [
-    ...TOPOLOGIES.map((topology) => swarm(topology)),
-    ...ancestorScenarios,
-    ...deletionScenarios(),
-  ].map((scenario) => [scenario.name, scenario]),
+  [...scenes.map((scene) => played(scene)), ...ancestorScenarios, ...deletionScenarios()].map(
+    (scenario) => [scenario.name, scenario],
+  ),
 )

@@ -1,7 +1,7 @@
 import type { Entry } from '../src/core/entry.ts'
 import { Cluster, type ClusterPlan } from './cluster.ts'
 import type { Node } from './node.ts'
-import { settle, stopAll } from './swarm.ts'
+import { settle, stopAll } from './settle.ts'
 import type { World } from './world.ts'
 
 /** The longest that a step of a script may take. */

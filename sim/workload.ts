@@ -62,7 +62,7 @@ export class Workload {
     const { paths } = this.#options
     const user = this.#random.below(paths)
     const kind = this.#random.below(8)
-    if (kind === 0) return 'settings'
+    if (kind === 0) return this.#random.chance(0.5) ? 'settings' : 'drafts/1'
     if (kind < 3) return `users/${user}/posts/${this.#random.below(paths)}`
     return `users/${user}`
   }

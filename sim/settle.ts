@@ -7,13 +7,8 @@ import {
   visibleDifference,
   withheldPaths,
 } from './checkers.ts'
-import { Cluster, type ClusterPlan, FAST_DISK, type Topology } from './cluster.ts'
-import type { NetworkOptions } from './connection.ts'
-import type { DiskOptions } from './disk.ts'
-import { FAULTS, Faults } from './faults.ts'
-import type { Random } from './random.ts'
-import type { Scenario } from './scenario.ts'
-import { Workload } from './workload.ts'
+import type { Cluster } from './cluster.ts'
+import { HOUR_MS, RARE_REPAIRS_MS } from './plans.ts'
 
 /**
  * By when all nodes must agree once everything has healed. The worst that may come together: a link that
@@ -30,95 +25,10 @@ const POLL_MS = 500
 /** By when all tombstones are gone: the word that all have them goes round with the pings. */
 const COLLECTION_LIMIT_MS = 120_000
 
-/** Longest offset of a clock, and so the longest that a version may be kept aside. */
-const HOUR_MS = 3_600_000
-
 /** What a cluster that has nothing to do may say: pings and their answers. */
 const QUIET_MS = 60_000
 const QUIET_FRAMES_PER_LINK = 40
 const QUIET_BYTES_PER_FRAME = 64
-
-/** Everything at random: the swarm chooses which faults a seed has, and how bad they are. */
-export function swarm(topology: Topology, base: Partial<ClusterPlan> = {}): Scenario {
-  return {
-    name: `swarm-${topology}`,
-    summary: `a ${topology} of nodes, random work and faults; at the end all must agree`,
-    run: async (world) => {
-      const cluster = new Cluster(world, { ...randomPlan(world.random, topology), ...base })
-      const { random } = world
-      const faults = new Faults(cluster, {
-        kinds: FAULTS.filter(() => random.chance(0.35)),
-        meanPauseMs: random.pick([100, 400, 1500]),
-        lastsMs: random.pick([
-          [1, 50],
-          [10, 1000],
-          [500, 5000],
-          [10_000, 50_000],
-        ]),
-        clockStepMs: random.pick([1000, 30_000, 30_000, HOUR_MS]),
-      })
-      const workload = new Workload(cluster, {
-        paths: random.pick([2, 5, 30]),
-        meanPauseMs: random.pick([2, 10, 50]),
-      })
-      cluster.start()
-      await world.run(random.pick([0, 100, 3000]))
-      workload.start()
-      faults.start()
-      await world.run(random.within([500, 4000]))
-      workload.stop()
-      faults.heal()
-      await settle(cluster)
-      await stopAll(cluster)
-    },
-  }
-}
-
-function randomPlan(random: Random, topology: Topology): ClusterPlan {
-  const skewMs = random.pick([0, 0, 0, 50, 50, 5000, 5000, 50_000, HOUR_MS])
-  const offsets = Array.from({ length: 6 }, () => random.within([-1, 1]) * skewMs)
-  const drifts = Array.from({ length: 6 }, () => random.within([-500, 500]))
-  const narrow = random.chance(0.2)
-  return {
-    topology,
-    size: 2 + random.below(topology === 'mesh' ? 3 : 4),
-    clockOffsetMs: (i) => offsets[i]!,
-    clockDriftPpm: (i) => drifts[i]!,
-    disk: randomDisk(random),
-    network: randomNetwork(random),
-    // Hours of waiting for a clock's time to come would be full of repairs.
-    repairIntervalMs: skewMs === HOUR_MS ? 600_000 : random.pick([2000, 600_000, 600_000]),
-    collectIntervalMs: random.pick([200, 5000, 60_000]),
-    // Some seeds have nodes that share less than the others.
-    ...(narrow ? { keys: (i: number) => (i % 2 === 1 ? ['users/*', 'settings'] : ['**']) } : {}),
-  }
-}
-
-function randomDisk(random: Random): DiskOptions {
-  if (random.chance(0.5)) return FAST_DISK
-  return {
-    writeMs: [0.5, random.pick([1, 5, 40])],
-    scanMs: [0, random.pick([1, 10])],
-    chunk: random.pick([1, 3, 20]),
-  }
-}
-
-function randomNetwork(random: Random): NetworkOptions {
-  const sometimes = (rate: number): number => (random.chance(0.3) ? rate : 0)
-  return {
-    delayMs: random.pick([
-      [0.1, 1],
-      [1, 20],
-      [20, 200],
-    ]),
-    bytesPerMs: random.pick([10_000, 100]),
-    loss: sometimes(0.01),
-    duplicate: sometimes(0.05),
-    reorder: sometimes(0.02),
-    reset: sometimes(0.01),
-    refuse: sometimes(0.3),
-  }
-}
 
 /** After healing: all agree in bounded time without any read or write, nothing is lost, all is quiet. */
 export async function settle(cluster: Cluster): Promise<void> {
@@ -204,7 +114,7 @@ async function checkVisible(cluster: Cluster): Promise<void> {
 /** Nodes that agree send each other nothing but signs of life. */
 async function checkQuiet(cluster: Cluster): Promise<void> {
   const { world, network, edges } = cluster
-  if (cluster.plan.repairIntervalMs !== 600_000) return
+  if (cluster.plan.repairIntervalMs !== RARE_REPAIRS_MS) return
   // Acknowledgements and checkpoints that are due are sent and saved first.
   await world.run(QUIET_MS)
   const before = { ...network.carried }

@@ -1,0 +1,44 @@
+import { Cluster, type ClusterPlan } from './cluster.ts'
+import { FAULTS, Faults } from './faults.ts'
+import { randomFaults } from './plans.ts'
+import type { Random } from './random.ts'
+import type { Scenario } from './scenario.ts'
+import { settle, stopAll } from './settle.ts'
+import { Workload } from './workload.ts'
+import type { World } from './world.ts'
+
+/** A situation that seeds play through in ever other ways. Then come random work and faults. */
+export interface Scene {
+  readonly name: string
+  /** One line for people. */
+  readonly summary: string
+  readonly plan: (random: Random) => ClusterPlan
+  /** Comes first, before anything goes wrong. */
+  readonly calm?: (cluster: Cluster) => Promise<void>
+}
+
+/** The scenario that plays a scene; `base` goes over its plan, for stores and links that are broken on purpose. */
+export function played(scene: Scene, base: Partial<ClusterPlan> = {}): Scenario {
+  const { name, summary } = scene
+  return { name, summary, run: (world) => play(scene, world, base) }
+}
+
+async function play(scene: Scene, world: World, base: Partial<ClusterPlan>): Promise<void> {
+  const { random } = world
+  const cluster = new Cluster(world, { ...scene.plan(random), ...base })
+  const faults = new Faults(cluster, randomFaults(random, FAULTS))
+  const workload = new Workload(cluster, {
+    paths: random.pick([2, 5, 30]),
+    meanPauseMs: random.pick([2, 10, 50]),
+  })
+  cluster.start()
+  await scene.calm?.(cluster)
+  await world.run(random.pick([0, 100, 3000]))
+  workload.start()
+  faults.start()
+  await world.run(random.within([500, 4000]))
+  workload.stop()
+  faults.heal()
+  await settle(cluster)
+  await stopAll(cluster)
+}
