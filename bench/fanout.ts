@@ -74,7 +74,7 @@ async function skerry(): Promise<Served> {
   const { createServer } = await builtPackage()
   const server = await createServer({ port: 0, memory: true })
   await server.listen()
-  const publish = (n: number, text: string): unknown => server.state.set(`feed/${n}`, text)
+  const publish = (n: number, text: string): unknown => server.state.text.set(`feed/${n}`, text)
   const work = (work: Work): unknown => {
     const batch = work as unknown as Batch
     return inTurns(bodies(batch), batch.together === 1, publish)

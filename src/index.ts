@@ -3,11 +3,20 @@ export { type ErrorCode, SkerryError, skerryError, skerryErrorFrom } from './cor
 export type { Entry } from './core/entry.ts'
 export { jsonElements, jsonMembers } from './core/json.ts'
 export type { Env } from './core/env.ts'
-export type { Filter, Filters, StateChange, StateEntry } from './state/filters.ts'
+export type { StateEntry } from './core/value.ts'
+export type { Watch } from './core/watch.ts'
+export type { Filter, Filters, StateChange } from './state/filters.ts'
 export type { Limit } from './state/limit.ts'
 export type { Range } from './state/range.ts'
 export type { FilterDescription, StateVerb } from './state/rules.ts'
-export type { PatchOptions, State } from './state/state.ts'
+export type { PatchOptions, State as TextState } from './state/state.ts'
+export type {
+  ValuePatchOptions,
+  ValueResult,
+  ValueState,
+  ValueWrite,
+  VersionedEntry,
+} from './state/values.ts'
 export type { Condition } from './state/version.ts'
 export type { PatchForm, WriteRequest, WriteResult } from './state/writing.ts'
 export type { StoreNode, StoreOpener } from './store/opener.ts'

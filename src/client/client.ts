@@ -1,6 +1,8 @@
 import { membersIn } from '../core/json.ts'
+import { jsonOf, readValue, type Value } from '../core/value.ts'
+import { Watch } from '../core/watch.ts'
 import { Connection, type Hello } from './connection.ts'
-import { type Entry, readValue, stampOf, type Value } from './entry.ts'
+import { type Entry, stampOf } from './entry.ts'
 import { ClientError, clientError, type Refusal } from './error.ts'
 import { Offline } from './offline.ts'
 import { type ClientOptions, resolveClientOptions } from './options.ts'
@@ -10,7 +12,6 @@ import { after } from './platform.ts'
 import { Requests } from './requests.ts'
 import { SyncStatus } from './status.ts'
 import { Subject } from './subject.ts'
-import { Watch } from './watch.ts'
 
 /** How long a watch waits that the node could not put together. */
 const RESUBSCRIBE_MS = 1000
@@ -123,20 +124,20 @@ export class Client {
     glob: `${string}*${string}`,
     listener?: (list: readonly Entry<T>[]) => void,
     failed?: (error: ClientError) => void,
-  ): Watch<readonly Entry<T>[]>
+  ): Watch<readonly Entry<T>[], ClientError>
   watch<T = unknown>(
     path: string,
     listener?: (entry: Entry<T> | null) => void,
     failed?: (error: ClientError) => void,
-  ): Watch<Entry<T> | null>
+  ): Watch<Entry<T> | null, ClientError>
   watch(
     pattern: string,
     listener?: (value: never) => void,
     failed?: (error: ClientError) => void,
-  ): Watch<unknown> {
+  ): Watch<unknown, ClientError> {
     const subject = this.#subjects.get(pattern) ?? this.#subject(pattern)
     subject.watches++
-    const watch = new Watch<unknown>(subject, () => this.#unwatch(subject))
+    const watch = new Watch<unknown, ClientError>(subject, () => this.#unwatch(subject))
     if (listener !== undefined) watch.subscribe(listener as (value: unknown) => void, failed)
     return watch
   }
@@ -147,7 +148,7 @@ export class Client {
     this.#connection.close()
     this.#requests.close()
     this.#offline?.close()
-    for (const subject of this.#subjects.values()) subject.setLive(false)
+    for (const subject of this.#subjects.values()) subject.end()
     this.sync.change({ online: false })
   }
 
@@ -170,12 +171,13 @@ export class Client {
     data: unknown,
   ): Promise<Written> {
     this.#assertOpen()
-    const json = JSON.stringify(data) as string | undefined
-    if (json === undefined && op !== 'delete') {
-      throw clientError('CLIENT_OPTION_INVALID', 'data', 'it has no form in JSON')
+    const json = op === 'delete' ? '' : jsonText(data)
+    if (this.#offline !== undefined) {
+      // What is kept is what nodes will read, whatever becomes of the object that was given.
+      const kept = op === 'delete' ? undefined : (JSON.parse(json) as unknown)
+      return written(await this.#offline.write(op, path, kept))
     }
-    if (this.#offline !== undefined) return written(await this.#offline.write(op, path, data))
-    const value = json === undefined ? '' : `,"data":${json}`
+    const value = op === 'delete' ? '' : `,"data":${json}`
     const members = `"op":"${op}","path":${JSON.stringify(path)}${value}`
     const answer = await this.#requests.ask(members, false)
     const answered = op === 'delete' ? path : (JSON.parse(answer) as { path: string }).path
@@ -283,6 +285,15 @@ export function connect(url: string, options: ClientOptions = {}): Client {
 
 function written({ path, outcome }: { path: string; outcome: WriteOutcome }): Written {
   return { path, index: path.slice(path.lastIndexOf('/') + 1), outcome }
+}
+
+/** @throws SKERRY_VALUE_INVALID */
+function jsonText(value: unknown): string {
+  try {
+    return jsonOf(value)
+  } catch (error) {
+    throw clientError('VALUE_INVALID', (error as Error).message)
+  }
 }
 
 function refusal(json: string): ClientError {

@@ -1,4 +1,6 @@
-import { isGlob, type Entry, type Value } from './entry.ts'
+import { isGlob } from '../core/path.ts'
+import type { Value } from '../core/value.ts'
+import type { Entry } from './entry.ts'
 import type { DatabaseFactory } from './indexeddb.ts'
 import { IndexedStorage } from './indexeddb.ts'
 import { overlaid, type PendingWrite } from './overlay.ts'

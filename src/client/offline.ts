@@ -1,6 +1,6 @@
 import type { Hello } from './connection.ts'
-import type { Value } from './entry.ts'
-import { isGlob } from './entry.ts'
+import { isGlob } from '../core/path.ts'
+import type { Value } from '../core/value.ts'
 import { clientError, ClientError } from './error.ts'
 import { CopyKeeper } from './keeper.ts'
 import { knownLocally, openStorage } from './local.ts'

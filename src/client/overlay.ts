@@ -1,5 +1,6 @@
-import { matches } from '../core/path.ts'
-import { type Entry, isGlob, newestFirst, stampOf, type Value } from './entry.ts'
+import { isGlob, matches } from '../core/path.ts'
+import type { Value } from '../core/value.ts'
+import { type Entry, newestFirst, stampOf } from './entry.ts'
 
 /** A write that waits to be delivered. */
 export interface PendingWrite {

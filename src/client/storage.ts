@@ -1,6 +1,6 @@
 import type { Refusal } from './error.ts'
 import type { PendingWrite } from './overlay.ts'
-import type { Snapshot } from './copy.ts'
+import type { Snapshot } from '../core/copy.ts'
 
 /** What a client keeps of itself. */
 export interface ClientRecord {

@@ -1,11 +1,11 @@
 import type { ClientError } from './error.ts'
-import { Copy, type Snapshot } from './copy.ts'
-import type { Value } from './entry.ts'
+import { Copy, type Snapshot } from '../core/copy.ts'
+import type { Value } from '../core/value.ts'
 import { overlaid, type PendingWrite } from './overlay.ts'
-import type { Watched } from './watch.ts'
+import type { Watched } from '../core/watch.ts'
 
 /** One path or glob that somebody watches: what the node showed of it, and this client's own writes on top. */
-export class Subject implements Watched {
+export class Subject implements Watched<ClientError> {
   readonly id: number
   readonly pattern: string
   /** How many watches look at it. */
@@ -15,6 +15,7 @@ export class Subject implements Watched {
   #copy: Copy
   #kept: Value | undefined
   #live = false
+  #ended = false
   #value: Value | undefined
   #writes: readonly PendingWrite[] = []
   readonly #listeners = new Set<() => void>()
@@ -31,6 +32,10 @@ export class Subject implements Watched {
 
   get live(): boolean {
     return this.#live
+  }
+
+  get ended(): boolean {
+    return this.#ended
   }
 
   /** What the node showed last, in this life of the client. */
@@ -71,6 +76,13 @@ export class Subject implements Watched {
   setLive(live: boolean): void {
     if (this.#live === live) return
     this.#live = live
+    this.#tell()
+  }
+
+  /** The client is closed. */
+  end(): void {
+    this.#ended = true
+    this.#live = false
     this.#tell()
   }
 

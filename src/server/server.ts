@@ -8,7 +8,9 @@ import { EVERYTHING } from '../core/path.ts'
 import { messageOf, skerryError, skerryErrorFrom } from '../core/errors.ts'
 import type { Coordinator } from '../events/coordinator.ts'
 import { STATUS_PATH } from '../core/path.ts'
+import type { ListenerFailed } from '../state/mirror.ts'
 import { State } from '../state/state.ts'
+import { ValueState } from '../state/values.ts'
 import { openLevelEngine } from '../store/level.ts'
 import { LocalStore } from '../store/local.ts'
 import { MemoryEngine } from '../store/memory.ts'
@@ -70,13 +72,14 @@ interface ServerParts {
  * A node: its store, the state in it, and the HTTP server in front. Made by {@link createServer}.
  */
 export class Server {
-  /** State by path, for use in this process. */
-  readonly state: State
+  /** State by path, for use in this process: in plain values, or at `state.text` exact to the digit. */
+  readonly state: ValueState
   readonly store: Store
   /** The HTTP application; add routes and hooks of your own before {@link listen}. */
   readonly app: FastifyInstance
   /** The routes it has, and the document that describes them. */
   readonly routes = new Routes()
+  readonly #text: State
   readonly #options: ResolvedOptions
   readonly #clusterNode: ClusterNode | undefined
   readonly #env: Env
@@ -97,7 +100,8 @@ export class Server {
     this.store = store
     this.#clusterNode = clusterNode
     this.#logger = options.logger ?? silent
-    this.state = stateOn(store, env, options)
+    this.#text = stateOn(store, env, options)
+    this.state = new ValueState(this.#text, listenerFailed(options))
     this.#options = options
     this.#env = env
     this.#perimeter = perimeter
@@ -182,7 +186,7 @@ export class Server {
       ...storeStatus(this.store),
       uptimeMs: Math.round(this.#env.monotonicMs() - this.#startedMs),
       sockets: this.#upgrades.size,
-      watched: this.state.watched,
+      watched: this.#text.watched,
       sync: this.#links.status(),
       ...this.#clusterNode?.status(),
       pivot: pivotStatus(this.pivot.status),
@@ -226,7 +230,7 @@ export class Server {
     await this.#within(CLOSE_MS, this.#leaveCluster())
     await this.#within(CLOSE_MS, this.#links.stop())
     await this.#within(CLOSE_MS, this.#side.close())
-    this.state.close()
+    this.#text.close()
     await this.#within(CLOSE_MS, this.#upgrades.close())
     this.#upgrades.terminate()
     this.app.server.closeAllConnections()
@@ -254,7 +258,8 @@ export class Server {
   }
 
   #measured(): MetricsSource {
-    const { state, store } = this
+    const { store } = this
+    const state = this.#text
     return {
       status: () => this.status(),
       watch: (listener) => store.watch(listener),
@@ -268,10 +273,10 @@ export class Server {
   }
 
   #sockets(): Upgrades {
-    const clients = new ClientSockets(this.state, this.#env)
+    const clients = new ClientSockets(this.#text, this.#env)
     const board = new ClientSockets(this.#side.board.state, this.#env)
     const live = new LiveSockets({
-      state: this.state,
+      state: this.#text,
       store: this.store,
       env: this.#env,
       logger: this.#logger,
@@ -282,7 +287,7 @@ export class Server {
         link: (socket, principal) =>
           this.#links.accept(new SocketChannel(socket), sharingOf(principal)),
         tellTime: (socket) => clients.tellTime(socket),
-        assertOpen: (pattern) => this.state.assertOpen(pattern, 'read'),
+        assertOpen: (pattern) => this.#text.assertOpen(pattern, 'read'),
         subscribe: (socket, stream, asked) =>
           (asked.pattern === STATUS_PATH ? board : clients).subscribe(socket, stream, asked),
         converse: (...given) => live.add(...given),
@@ -323,15 +328,14 @@ export class Server {
     this.routes.serve(app)
     allowCompression(app)
     this.#metrics.serve(app)
-    const { state } = this
-    const source = { state, status: () => this.status() }
+    const source = { state: this.#text, status: () => this.status() }
     frontRoute(app, source, this.#perimeter.authenticator)
     healthRoutes(app, () => this.status())
     this.#clusterNode?.routes(app)
     void app.register(transferRoutes(this.store, this.#options.data))
     void app.register(tombstoneRoutes(this.store, this.#links))
     this.#side.routes(app, this.id)
-    void app.register(restRoutes(this.state, this.#side.restParts(this.store)))
+    void app.register(restRoutes(this.#text, this.#side.restParts(this.store)))
     return app
   }
 }
@@ -353,7 +357,7 @@ const SHARING: readonly Verb[] = ['read', 'write', 'delete']
  * @example
  * const server = await createServer({ data: './state', port: 8800 })
  * await server.listen()
- * await server.state.set('settings', '{"theme":"dark"}')
+ * await server.state.set('settings', { theme: 'dark' })
  * await server.close()
  */
 export async function createServer(
@@ -377,6 +381,10 @@ export async function createServer(
     await store?.close()
     throw error
   }
+}
+
+function listenerFailed({ logger = silent }: ResolvedOptions): ListenerFailed {
+  return (path, error) => logger.warn({ err: error, path }, 'a listener of a watch threw')
 }
 
 function stateOn(store: Store, env: Env, options: ResolvedOptions): State {

@@ -1,19 +1,7 @@
 import { type Entry, stampOf } from '../core/entry.ts'
 import { lastSegment } from '../core/path.ts'
+import type { StateEntry } from '../core/value.ts'
 import type { Limit } from './limit.ts'
-
-/** An entry with its data as a plain value. */
-export interface StateEntry<T = unknown> {
-  readonly path: string
-  /** The last segment of the path. */
-  readonly index: string
-  /** When the path was first written, in nanoseconds since the Unix epoch. */
-  readonly created: bigint
-  /** When it was last overwritten, in nanoseconds since the Unix epoch; 0 if never. */
-  readonly updated: bigint
-  /** As `JSON.parse` reads it: integers beyond 2^53 are rounded. */
-  readonly data: T
-}
 
 /** What happened to a path: what readers saw before, and what they see now; undefined where nothing is. */
 export interface StateChange<T = unknown> {

@@ -1,6 +1,7 @@
 import type { Entry } from '../core/entry.ts'
 import { restated } from './exact.ts'
-import { type StateEntry, valueOf } from './filters.ts'
+import type { StateEntry } from '../core/value.ts'
+import { valueOf } from './filters.ts'
 import type { Hooks } from './hooks.ts'
 import type { Rule, Winners } from './rule.ts'
 

@@ -81,7 +81,7 @@ test('the client, all that it imports included, weighs less than 12 kB', async (
 
 test('in Chromium: what is written offline survives a reload offline, and is delivered once', async (context) => {
   const scene = await Scene.open(context)
-  await scene.server.state.set('box/a', '"of the node"')
+  await scene.server.state.text.set('box/a', '"of the node"')
   const before = await scene.visit()
   await before.call('watch', 'box/*')
   await before.shows('box/*', ['of the node'])
@@ -106,7 +106,7 @@ test('in Chromium: what is written offline survives a reload offline, and is del
   await expect
     .poll(async () => (await after.call('value', 'box/*'))![0])
     .toEqual({ ...own, pending: false })
-  const held = await scene.server.state.list('box/*')
+  const held = await scene.server.state.text.list('box/*')
   expect(held.map(({ path, created }) => [path, `${created}`])[0]).toEqual([
     own!.path,
     own!.created,
@@ -132,7 +132,7 @@ test('in Chromium: pages that share a storage deliver each write once and lose n
   for (const page of pages) await page.until({ pending: 60 })
   scene.cutter.mend()
   for (const page of pages) await page.until({ online: true, pending: 0 })
-  const data = (await scene.server.state.list('log/*')).map((entry) => Number(entry.data))
+  const data = (await scene.server.state.text.list('log/*')).map((entry) => Number(entry.data))
   expect(data.sort((a, b) => a - b)).toEqual(Array.from({ length: 60 }, (_, n) => n))
   expect([...commits.values()].every((count) => count === 1)).toBe(true)
   for (const page of pages) expect((await page.call('value', 'log/*'))!).toHaveLength(60)
@@ -147,8 +147,8 @@ test('in Chromium: a frozen page gives its socket up, and is right again when it
   await page.shows('box/*', [1])
   await scene.browser.tell(page.page, 'freeze')
   await expect.poll(() => scene.cutter.ends).toBe(0)
-  await scene.server.state.set('box/b', '2')
-  await scene.server.state.delete('box/a')
+  await scene.server.state.text.set('box/b', '2')
+  await scene.server.state.text.delete('box/a')
   expect(await page.call('live', 'box/*')).toBe(false)
   await scene.browser.tell(page.page, 'resume')
   await page.shows('box/*', [2])
@@ -176,18 +176,18 @@ test('in Chromium: React shows what is watched, as it changes, and how the clien
   if (why !== undefined) context.skip(why)
   const pages = await PageServer.open('test/browser/pages/react.ts')
   const server = await runningNode({ allowedOrigins: [pages.origin] })
-  await server.state.set('box/a', '"first"')
+  await server.state.text.set('box/a', '"first"')
   const browser = await Browser.open()
   const page = await browser.visit(`${pages.origin}/#${new URL(server.url).host}`)
   const text = (): Promise<string> => page.innerText('#root')
   await expect.poll(text).toBe('online: first')
-  await server.state.set('box/b', '"second"')
+  await server.state.text.set('box/b', '"second"')
   await expect.poll(text).toBe('online: second first')
   await page.click('#root')
   await expect.poll(text).toBe('online: nothing')
   // The list is watched by nobody any more, the entry is.
-  await expect.poll(() => server.state.watched).toBeGreaterThan(0)
-  await server.state.set('single', '"third"')
+  await expect.poll(() => server.state.text.watched).toBeGreaterThan(0)
+  await server.state.text.set('single', '"third"')
   await expect.poll(text).toBe('online: third')
   expect(browser.failures).toEqual([])
 })

@@ -16,7 +16,7 @@ test('withheld lists what waits and decides on it, and status counts it', async 
   expect(await run(decide)).toMatchObject({ code: 0, stdout: said })
   const json = '{"count":0,"withheld":[]}\n'
   expect(await run(['withheld', '--json', ...at])).toMatchObject({ code: 0, stdout: json })
-  expect((await node.state.get('users/1'))?.data).toBe('9223372036854775807')
+  expect((await node.state.text.get('users/1'))?.data).toBe('9223372036854775807')
 })
 
 test('forget tells a node that another one is gone, and status names it', async () => {

@@ -28,7 +28,7 @@ test('a client may do on its socket what its token may, deliveries included', as
   await untilOnline(offline)
   await expect(offline.set('users/bob', 1)).rejects.toMatchObject(FORBIDDEN)
   expect((await offline.set('users/ada', 2)).outcome).toBe('written')
-  expect(await server.state.get('users/bob')).toBeUndefined()
+  expect(await server.state.text.get('users/bob')).toBeUndefined()
 
   const stranger = connected(server.url, { token: 'wrong-0123456789abcdef' })
   await expect

@@ -21,7 +21,7 @@ test('reads and writes go over one socket, and times are exact', async () => {
   })
   await client.patch('users/ada', { born: 1815, name: null })
   const entry = await client.get('users/ada')
-  const held = await server.state.get('users/ada')
+  const held = await server.state.text.get('users/ada')
   expect(entry).toEqual({
     ...{ path: 'users/ada', index: 'ada', data: { born: 1815 } },
     ...{ created: held!.created, updated: held!.updated },
@@ -44,7 +44,7 @@ test('an error of the node is an error of the client, with code and status', asy
   })
   await expect(client.patch('nothing', {})).rejects.toMatchObject({ code: 'SKERRY_NOT_FOUND' })
   await expect(client.set('a', undefined)).rejects.toMatchObject({
-    code: 'SKERRY_CLIENT_OPTION_INVALID',
+    code: 'SKERRY_VALUE_INVALID',
   })
   const failed = new Promise((resolve) => client.watch('a//*', () => undefined, resolve))
   expect(await failed).toMatchObject({ code: 'SKERRY_PATH_INVALID' })
@@ -97,7 +97,7 @@ test('after a cut a watch goes on where it was, and what was asked meanwhile is 
   await untilOnline(client, false)
   expect(watch.live).toBe(false)
   const asked = client.list<Numbered>('box/*')
-  await server.state.set('box/b', '{"n":2}')
+  await server.state.text.set('box/b', '{"n":2}')
   cutter.mend()
   expect(await asked).toHaveLength(2)
   await expect.poll(() => watch.value?.map(({ path }) => path)).toEqual(['box/b', 'box/a'])
@@ -113,7 +113,7 @@ test('a write whose answer is lost says so, and is not repeated', async () => {
   onTestFinished(unwatch)
   await expect(client.push('a/*', 1)).rejects.toMatchObject({ code: 'SKERRY_CONNECTION_LOST' })
   await untilOnline(client)
-  expect(await server.state.list('a/*')).toHaveLength(1)
+  expect(await server.state.text.list('a/*')).toHaveLength(1)
 })
 
 test('O10: a frame that does not follow or does not fit is made up for by a fresh snapshot', async () => {
@@ -142,13 +142,14 @@ test('whatever is cut, resumed and written, each watch ends equal to the node', 
   for (let step = 0; step < 1500; step++) {
     const path = `r/${next(8)}`
     const turn = next(100)
-    if (turn < 60) await server.state.set(path, `{"n":${step},"text":"${'x'.repeat(next(400))}"}`)
-    else if (turn < 75) await server.state.delete(path)
-    else if (turn < 76) await server.state.delete('r/*')
+    if (turn < 60)
+      await server.state.text.set(path, `{"n":${step},"text":"${'x'.repeat(next(400))}"}`)
+    else if (turn < 75) await server.state.text.delete(path)
+    else if (turn < 76) await server.state.text.delete('r/*')
     else if (turn < 78) cutter.drop()
-    else await server.state.list('r/*')
+    else await server.state.text.list('r/*')
   }
-  await server.state.set('r/3', '"the end"')
+  await server.state.text.set('r/3', '"the end"')
   const list = await connected(server.url).list('r/*')
   const entry = list.find(({ path }) => path === 'r/3')
   for (const [n, watch] of watches.entries()) {

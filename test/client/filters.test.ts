@@ -25,7 +25,7 @@ test('what a client delivers goes through write filters and schemas, under its o
     'users/*': { schema: { type: 'object', required: ['name'] } },
   })
   expect((await client.set('log/a', 'x')).outcome).toBe('written')
-  expect(await server.state.get('log/a')).toMatchObject({
+  expect(await server.state.text.get('log/a')).toMatchObject({
     data: '{"line":"x"}',
     origin: expect.stringMatching(/^client\./) as string,
   })
@@ -38,17 +38,17 @@ test('what a client delivers goes through write filters and schemas, under its o
     code: 'SKERRY_SCHEMA_VIOLATED',
   })
   expect(told).toEqual(['log/a'])
-  expect(await server.state.keys()).toEqual(['log/a', 'users/ada'])
+  expect(await server.state.text.keys()).toEqual(['log/a', 'users/ada'])
 })
 
 test('a delete filter refuses a delivered delete, of a glob whole', async () => {
   const { server, client } = await delivering({ 'box/kept': { delete: no } })
-  for (const name of ['a', 'kept', 'z']) await server.state.set(`box/${name}`, '1')
+  for (const name of ['a', 'kept', 'z']) await server.state.text.set(`box/${name}`, '1')
   await expect(client.delete('box/kept')).rejects.toMatchObject(REFUSED)
   await expect(client.delete('box/*')).rejects.toMatchObject(REFUSED)
-  expect(await server.state.list('box/*')).toHaveLength(3)
+  expect(await server.state.text.list('box/*')).toHaveLength(3)
   await client.delete('box/a')
-  expect(await server.state.keys()).toEqual(['box/kept', 'box/z'])
+  expect(await server.state.text.keys()).toEqual(['box/kept', 'box/z'])
 })
 
 test('a static node takes in no delivery to what no filter opens', async () => {

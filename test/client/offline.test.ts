@@ -57,7 +57,7 @@ test('what is written while cut off shows at once, and is delivered in order wit
   expect(client.sync.state.pending).toBe(4)
   const shown = watch.value!.map(({ created, updated }) => [created, updated])
   await delivered(here)
-  const held = await server.state.list('box/*')
+  const held = await server.state.text.list('box/*')
   expect(held.map(({ created, updated }) => [created, updated])).toEqual(shown)
   await expect.poll(() => watch.value?.some(({ pending }) => pending)).toBe(false)
   expect(dataOf(watch.value)).toEqual({ 'box/a': { n: 1, m: 2 }, [path]: 'pushed' })
@@ -71,7 +71,7 @@ test('a write of before loses against one that was made after it, though it come
   await client.set('a', 'from the device')
   await client.set('b', 'from the device')
   await laterThan(await client.get('b'))
-  await server.state.set('a', '"from the node"')
+  await server.state.text.set('a', '"from the node"')
   await delivered(here)
   expect((await client.get('a'))?.data).toBe('from the node')
   expect((await client.get('b'))?.data).toBe('from the device')
@@ -86,9 +86,9 @@ test('a delete by glob takes what is older than itself', async () => {
   await client.delete('box/*')
   await client.set('box/after', 1)
   await laterThan(await client.get('box/after'))
-  await server.state.set('box/newer', '1')
+  await server.state.text.set('box/newer', '1')
   await delivered(here)
-  const paths = (await server.state.list('box/*')).map(({ path }) => path)
+  const paths = (await server.state.text.list('box/*')).map(({ path }) => path)
   expect(paths.sort()).toEqual(['box/after', 'box/newer'])
 })
 
@@ -120,9 +120,9 @@ test('a delivery whose answer is lost is repeated, and changes nothing though it
   })
   onTestFinished(unwatch)
   expect((await client.set('a', 1)).outcome).toBe('pending')
-  await server.state.delete('a')
+  await server.state.text.delete('a')
   await delivered(here)
-  expect(await server.state.get('a')).toBeUndefined()
+  expect(await server.state.text.get('a')).toBeUndefined()
   expect(commits).toBe(2)
 })
 
@@ -148,7 +148,7 @@ test('the outbox goes on through cuts at any moment, and each write takes effect
   }
   await Promise.all(writes)
   await delivered(here)
-  const list = await server.state.list('log/*')
+  const list = await server.state.text.list('log/*')
   expect(list.map(({ data }) => Number(data)).reverse()).toEqual(
     Array.from({ length: 300 }, (_, n) => n),
   )
@@ -179,7 +179,7 @@ test('what is written after reading is newer than what was read, however slow th
   const here = await scene()
   const { server, client } = here
   for (let n = 0; n < 20; n++) {
-    await server.state.set('a', `${n}`)
+    await server.state.text.set('a', `${n}`)
     await client.get('a')
     expect((await client.set('a', 'mine')).outcome).toBe('written')
   }
@@ -196,11 +196,11 @@ test('two clients write to the same paths while cut off, and end equal to the no
     await first.client.set(`r/${n % 7}`, n)
     if (n % 3 === 0) await second.set(`r/${n % 5}`, -n)
     if (n % 11 === 0) await second.delete(`r/${n % 7}`)
-    if (n % 17 === 0) await first.server.state.set(`r/${n % 7}`, '"node"')
+    if (n % 17 === 0) await first.server.state.text.set(`r/${n % 7}`, '"node"')
   }
   await delivered(first)
   await expect.poll(() => second.sync.state).toMatchObject({ online: true, pending: 0 })
-  const held = (await first.server.state.list('r/*')).map(({ path, data }) => [
+  const held = (await first.server.state.text.list('r/*')).map(({ path, data }) => [
     path,
     JSON.parse(data!) as unknown,
   ])
@@ -221,7 +221,7 @@ test('a device whose clock is far ahead stamps its outbox anew, in order, and no
   cutter.mend()
   await expect.poll(() => client.sync.state).toMatchObject({ online: true, pending: 0 })
   expect(client.sync.state.refused).toEqual([])
-  const [b, a] = await server.state.list('*')
+  const [b, a] = await server.state.text.list('*')
   expect([a!.data, b!.data]).toEqual(['2', '3'])
   expect(b!.created).toBeGreaterThan(a!.updated)
   expect(b!.created).toBeLessThan(server.store.time() + 60_000_000_000n)
@@ -230,13 +230,13 @@ test('a device whose clock is far ahead stamps its outbox anew, in order, and no
 
 test('a device whose clock is far behind loses what it wrote before it met the node, not what it writes then', async () => {
   const server = await runningNode({}, new ManualEnv(1, 2_500_000_000_000_000_000n))
-  await server.state.set('a', '"held"')
+  await server.state.text.set('a', '"held"')
   const cutter = await Cutter.open(Number(new URL(server.url).port))
   cutter.cut()
   const client = connected(cutter.host, { offline: true })
   await client.set('a', 'of before')
   cutter.mend()
   await expect.poll(() => client.sync.state).toMatchObject({ online: true, pending: 0 })
-  expect((await server.state.get('a'))?.data).toBe('"held"')
+  expect((await server.state.text.get('a'))?.data).toBe('"held"')
   expect((await client.set('a', 'of now')).outcome).toBe('written')
 })

@@ -53,7 +53,7 @@ async function nodeUnderOurs(kind: Kind): Promise<Pair> {
   const flags = { keys: KEYS, nodes: NODES, leader: toOurs.address }
   const peer = await Peer.start(program(kind), flags)
   const toPeer = await Gate.open(() => peer.port)
-  await ours.state.set('things/peer', JSON.stringify({ ip: '127.0.0.1', port: toPeer.port }))
+  await ours.state.text.set('things/peer', JSON.stringify({ ip: '127.0.0.1', port: toPeer.port }))
   await expect.poll(() => ours.pivot.status.nodes[0]?.healthy, LIMIT).toBe(true)
   return { ours, peer, gates: [toOurs, toPeer] }
 }
@@ -95,7 +95,7 @@ async function oursAt(ours: Server, path: string): Promise<unknown> {
 }
 
 async function set({ state }: Server, path: string, value: unknown): Promise<void> {
-  await state.set(path, JSON.stringify(value))
+  await state.set(path, value)
 }
 
 const ROLES = [
@@ -125,10 +125,10 @@ function scenarios(kind: Kind, { pairOf, leads }: (typeof ROLES)[number]): void 
     await peer.set('users/a', { n: 4 })
     await peer.set('settings', { theme: 'light' })
     await bothHold(pair, { 'users/a': { n: 4 }, 'users/b': { n: 3 }, settings: { theme: 'light' } })
-    await ours.state.delete('users/a')
+    await ours.state.text.delete('users/a')
     await peer.delete('users/b')
     await bothHold(pair, { 'users/a': undefined, 'users/b': undefined })
-    await ours.state.delete('settings')
+    await ours.state.text.delete('settings')
     await bothHold(pair, { settings: undefined })
   })
 
@@ -141,7 +141,7 @@ function scenarios(kind: Kind, { pairOf, leads }: (typeof ROLES)[number]): void 
     for (const gate of gates) await gate.cut()
     await set(ours, 'users/u1', { by: 'ours' })
     await peer.set('users/u2', { by: 'peer' })
-    await ours.state.delete('users/u3')
+    await ours.state.text.delete('users/u3')
     await peer.delete('users/u4')
     await set(ours, 'users/new1', { by: 'ours' })
     await peer.set('users/new2', { by: 'peer' })
@@ -164,7 +164,7 @@ function scenarios(kind: Kind, { pairOf, leads }: (typeof ROLES)[number]): void 
     await bothHold(pair, { 'users/u1': { n: 1 }, 'users/u2': { n: 2 }, 'users/u3': { n: 3 } })
     await peer.kill()
     await set(ours, 'users/u1', { n: 10 })
-    await ours.state.delete('users/u2')
+    await ours.state.text.delete('users/u2')
     await set(ours, 'users/u4', { n: 4 })
     await peer.run()
     await bothHold(pair, {

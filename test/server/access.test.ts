@@ -91,8 +91,8 @@ describe('rights are the same over REST and sockets', async () => {
 
   test.each(cases)('%s, %s /%s: %i', async (who, method, path, status) => {
     const node = await runningNode({ tokenFile: await tokenFile() })
-    await node.state.set('users/ada', '1')
-    await node.state.set('public/1', '1')
+    await node.state.text.set('users/ada', '1')
+    await node.state.text.set('public/1', '1')
     const headers = bearer(who === 'nobody' ? undefined : tokens[who])
     const response = await fetch(`${node.url}/${path}`, {
       method,
@@ -125,12 +125,12 @@ test('nodes link with the token of a peer, and not without it', async () => {
   await writeFile(peerTokenFile, `${tokens.admin}\n`)
   const stranger = await runningNode({ id: 'stranger', leader: leader.url })
   const node = await runningNode({ id: 'node', leader: leader.url, peerTokenFile })
-  await leader.state.set('a', '1')
-  await expect.poll(async () => (await node.state.get('a'))?.data).toBe('1')
+  await leader.state.text.set('a', '1')
+  await expect.poll(async () => (await node.state.text.get('a'))?.data).toBe('1')
   await expect
     .poll(() => JSON.stringify(stranger.status().sync))
     .toContain('Unexpected server response: 401')
-  expect(await stranger.state.get('a')).toBeUndefined()
+  expect(await stranger.state.text.get('a')).toBeUndefined()
 })
 
 test('browsers bring the token as a sub-protocol, which is answered with bearer', async () => {
@@ -164,7 +164,10 @@ test.each([
 
 test('who brings no token has the rights of anonymous, and is told to bring one beyond', async () => {
   const anonymous = [{ verbs: ['read'], paths: ['public/*'] }]
-  const { url, state } = await runningNode({ tokenFile: await tokenFile({ ...file, anonymous }) })
+  const {
+    url,
+    state: { text: state },
+  } = await runningNode({ tokenFile: await tokenFile({ ...file, anonymous }) })
   await state.set('public/1', '1')
   expect((await fetch(`${url}/public/1`)).status).toBe(200)
   expect((await fetch(`${url}/public/1`, { method: 'DELETE' })).status).toBe(401)

@@ -18,7 +18,11 @@ async function refusal(response: Response): Promise<Refusal> {
 }
 
 test('a batch writes all in one step, each write on what those before it did', async () => {
-  const { url, state, store } = await runningNode()
+  const {
+    url,
+    state: { text: state },
+    store,
+  } = await runningNode()
   for (const path of ['old/1', 'old/2', 'gone']) await state.set(path, '1')
   const commits: number[] = []
   store.watch(({ changes }) => commits.push(changes.length))
@@ -69,7 +73,11 @@ test.each([
   'the bad write %j is named, and nothing of its batch is done',
   async (bad, ...expected) => {
     const [status, code] = expected
-    const { url, state, store } = await runningNode()
+    const {
+      url,
+      state: { text: state },
+      store,
+    } = await runningNode()
     await state.set('a', '0')
     const answer = await post(url, [
       { op: 'set', path: 'b', data: 1 },

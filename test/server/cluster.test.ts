@@ -121,7 +121,7 @@ test('a node serves its state while the registry is out of reach, and joins when
     status: 503,
     code: 'SKERRY_CLUSTER_JOINING',
   })
-  await b.state.set('here', '1')
+  await b.state.text.set('here', '1')
   expect(b.status().cluster).toMatchObject({ state: 'joining' })
   await runningNode({ id: 'a', port: Number(new URL(url).port), cluster: QUICK })
   await expect.poll(() => b.status().cluster?.state, PATIENCE).toBe('joined')

@@ -41,7 +41,10 @@ test('writes and reads tell the version, and a write asks for it', async () => {
 })
 
 test('of many who compare and set at once, exactly one wins each round', async () => {
-  const { url, state } = await runningNode()
+  const {
+    url,
+    state: { text: state },
+  } = await runningNode()
   await state.set('counter', '0')
   for (let round = 0; round < 5; round++) {
     const read = await fetch(`${url}/counter`)
@@ -57,7 +60,10 @@ test('of many who compare and set at once, exactly one wins each round', async (
 })
 
 test('a read of a version that the reader has is answered without it', async () => {
-  const { url, state } = await runningNode()
+  const {
+    url,
+    state: { text: state },
+  } = await runningNode()
   const { path } = await state.set('a', '1')
   const etag = (await fetch(`${url}/${path}`)).headers.get('etag')!
   for (const value of [etag, `W/${etag}`, `"x", ${etag}`, '*']) {
@@ -80,7 +86,11 @@ test.each([
   ['DELETE', 'box/*', { 'if-match': '*' }],
   ['POST', 'box/*', { 'if-match': '*' }],
 ] as const)('%s /%s with %j is refused', async (method, path, headers) => {
-  const { url, state, store } = await runningNode()
+  const {
+    url,
+    state: { text: state },
+    store,
+  } = await runningNode()
   await state.set('a', '1')
   const answer = await send(`${url}/${path}`, method, headers, method === 'POST' ? '1' : undefined)
   expect(await failure(answer)).toEqual({ status: 400, code: 'SKERRY_CONDITION_INVALID' })

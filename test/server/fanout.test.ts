@@ -30,10 +30,10 @@ async function opened(server: Server, count: number, pattern: string): Promise<C
 
 test('the frame of a change is built and encoded once for 1,000 subscribers', async () => {
   const server = await runningNode()
-  for (let n = 0; n < 10; n++) await server.state.set(`box/${n}`, `${n}`)
+  for (let n = 0; n < 10; n++) await server.state.text.set(`box/${n}`, `${n}`)
   const clients = await opened(server, 1000, 'box/*')
   const encode = vi.spyOn(Buffer, 'from')
-  await server.state.set('box/new', '"a change"')
+  await server.state.text.set('box/new', '"a change"')
   const encodings = encode.mock.calls.filter((given: readonly unknown[]) => {
     return typeof given[0] === 'string' && given[0].includes('"a change"')
   })
@@ -52,7 +52,7 @@ test('all frames of one turn go to a socket in one write', async () => {
   const single = vi.spyOn(stream!, '_write')
   const together = vi.spyOn(stream!, '_writev' as '_write')
   // In memory, writes that follow each other are done in the turn in which they began.
-  for (let n = 0; n < 20; n++) await server.state.set(`box/${n}`, `${n}`)
+  for (let n = 0; n < 20; n++) await server.state.text.set(`box/${n}`, `${n}`)
   expect([single, together].map(({ mock }) => mock.calls.length)).toEqual([0, 0])
   await client!.watcher.frames(21)
   expect([single, together].map(({ mock }) => mock.calls.length)).toEqual([0, 1])
@@ -71,7 +71,7 @@ test('one subscriber that stops reading delays no write and no other, and costs 
       await watcher.frames(n + 2)
       events.push(`seen ${n}`)
     })
-    await server.state.set(`box/${n % 10}`, `"${n}${'x'.repeat(FRAME_BYTES)}"`)
+    await server.state.text.set(`box/${n % 10}`, `"${n}${'x'.repeat(FRAME_BYTES)}"`)
     events.push(`written ${n}`)
     await Promise.all(arrivals)
     most = Math.max(most, waiting.writableLength)

@@ -60,7 +60,7 @@ test('O6: what a read filter hides is hidden from single, list and glob access, 
   await list.watcher.frames(2)
   expect(list.watcher.texts.join('')).not.toContain('secret')
   expect(single.watcher.texts).toHaveLength(1)
-  expect(await server.state.get('books/secret')).toBeUndefined()
+  expect(await server.state.text.get('books/secret')).toBeUndefined()
   const keys = await fetch(url, { headers: { accept: 'application/json' } })
   expect(await keys.json()).toEqual({ keys: ['books/a', 'books/b', 'books/protected', 'books/z'] })
 
@@ -124,14 +124,14 @@ test('a write filter checks or changes what is written by set, push, patch and b
   expect(await failure(await send('POST', 'n/1', '{"n":"x"}'))).toEqual(REFUSED)
   expect(await failure(await send('POST', 'n/*', '{}'))).toEqual(REFUSED)
   await send('POST', 'n/1', '{ "n": 1.0 }')
-  expect((await server.state.get('n/1'))?.data).toBe('{ "n": 1.0 }')
+  expect((await server.state.text.get('n/1'))?.data).toBe('{ "n": 1.0 }')
   expect(await failure(await send('PATCH', 'n/1', '{"n":true}'))).toEqual(REFUSED)
   await send('PATCH', 'n/1', '{"n":500,"big":9007199254740993}')
-  expect((await server.state.get('n/1'))?.data).toBe('{"n":100,"big":9007199254740993}')
+  expect((await server.state.text.get('n/1'))?.data).toBe('{"n":100,"big":9007199254740993}')
   const batch = '[{"op":"set","path":"a","data":1},{"op":"push","path":"n/*","data":{"n":null}}]'
   const refused = (await (await send('POST', '_skerry/batch', batch)).json()) as object
   expect(refused).toMatchObject({ code: 'SKERRY_FILTER_REFUSED', item: 1 })
-  expect(await server.state.get('a')).toBeUndefined()
+  expect(await server.state.text.get('a')).toBeUndefined()
 })
 
 test('a schema holds for every write; the most specific one', async () => {
@@ -230,7 +230,11 @@ test('O8: a static node serves what its filters open, and nothing else', async (
     'log/*': { write: () => undefined },
     'news/*': { read: (_path, entry) => entry },
   }
-  const { url, store, state } = await runningNode({ filters, static: true })
+  const {
+    url,
+    store,
+    state: { text: state },
+  } = await runningNode({ filters, static: true })
   await store.write([{ path: 'other', decide: () => '1' }])
   const status = async (method: string, path: string, body?: string) => {
     const answer = await fetch(`${url}/${path}`, { method, ...(body !== undefined && { body }) })

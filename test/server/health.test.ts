@@ -32,7 +32,7 @@ test('while a node stops, what is in flight is answered and what comes is not', 
   server.app.get('/_mine/slow', async () => {
     entered()
     await held
-    return server.state.set('late', '1').then(({ path }) => path)
+    return server.state.text.set('late', '1').then(({ path }) => path)
   })
   await server.listen()
   const { hostname, port } = new URL(server.url)

@@ -10,7 +10,7 @@ import { runningNode } from './running.ts'
 async function shown(node: Server, path: string, data: string | undefined): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     const look = (): void => {
-      node.state.get(path).then((entry) => {
+      node.state.text.get(path).then((entry) => {
         if (entry?.data !== data) return
         unwatch()
         resolve()
@@ -23,13 +23,13 @@ async function shown(node: Server, path: string, data: string | undefined): Prom
 
 test('two nodes over real sockets keep each other in step', async () => {
   const leader = await runningNode({ id: 'leader' })
-  await leader.state.set('users/1', '{"from":"leader"}')
+  await leader.state.text.set('users/1', '{"from":"leader"}')
   const node = await runningNode({ id: 'node', leader: leader.url })
   await shown(node, 'users/1', '{"from":"leader"}')
 
-  await node.state.set('users/2', '9223372036854775807')
+  await node.state.text.set('users/2', '9223372036854775807')
   await shown(leader, 'users/2', '9223372036854775807')
-  await leader.state.delete('users/1')
+  await leader.state.text.delete('users/1')
   await shown(node, 'users/1', undefined)
   expect(await node.store.newest('users/2')).toEqual(await leader.store.newest('users/2'))
 
@@ -43,7 +43,7 @@ test('two nodes over real sockets keep each other in step', async () => {
 
 test.each(['http://', 'ws://', ''])('a peer is dialed as %shost:port', async (scheme) => {
   const one = await runningNode()
-  await one.state.set('a', '1')
+  await one.state.text.set('a', '1')
   const two = await runningNode({ peers: [one.url.replace('http://', scheme)] })
   await shown(two, 'a', '1')
 })
@@ -62,7 +62,7 @@ test('whoever does not speak the link is dropped, and harms nothing', async () =
   await once(large, 'open')
   large.send(Buffer.alloc(16 * 1024 * 1024 + 1))
   expect((await once(large, 'close'))[0]).toBe(1009)
-  await node.state.set('a', '1')
+  await node.state.text.set('a', '1')
   expect((await fetch(`${node.url}/a`)).status).toBe(200)
 })
 

@@ -46,7 +46,7 @@ test('metrics tell of sockets, subscribers, bytes and slow ones', async () => {
   expect(before.get('skerry_subscriber_collapses_total')).toBe(0)
   slow.socket.pause()
   for (let n = 0; n < 40; n++) {
-    await server.state.set('big', `"${n}${'x'.repeat(1024 * 1024)}"`)
+    await server.state.text.set('big', `"${n}${'x'.repeat(1024 * 1024)}"`)
   }
   const after = await metrics(server.url)
   expect(after.get('skerry_subscriber_collapses_total')).toBe(1)
@@ -56,8 +56,8 @@ test('metrics tell of sockets, subscribers, bytes and slow ones', async () => {
 test('metrics tell of links, and how far a peer is behind', async () => {
   const leader = await runningNode({ id: 'leader' })
   const node = await runningNode({ id: 'node', leader: leader.url })
-  await leader.state.set('a', '1')
-  await expect.poll(async () => (await node.state.get('a'))?.data).toBe('1')
+  await leader.state.text.set('a', '1')
+  await expect.poll(async () => (await node.state.text.get('a'))?.data).toBe('1')
   await expect
     .poll(async () => (await metrics(leader.url)).get('skerry_link_lag_changes{peer="node"}'))
     .toBe(0)
@@ -67,7 +67,7 @@ test('metrics tell of links, and how far a peer is behind', async () => {
 test('each server has its own registry, and an application adds to it', async () => {
   const [first, second] = [await runningNode(), await runningNode()]
   new Counter({ name: 'orders_total', help: 'Orders.', registers: [first.metrics] }).inc(3)
-  await first.state.set('a', '1')
+  await first.state.text.set('a', '1')
   expect((await metrics(first.url)).get('orders_total')).toBe(3)
   const told = await metrics(second.url)
   expect([told.has('orders_total'), told.get('skerry_store_seq')]).toEqual([false, 0])

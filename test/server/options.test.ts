@@ -98,7 +98,7 @@ test('every address can be listened on if the network is trusted', async () => {
 test('data and id survive a restart; a second node can not have the directory', async () => {
   const data = await directory()
   const first = await runningNode({ memory: false, data })
-  await first.state.set('a', '{"kept":true}')
+  await first.state.text.set('a', '{"kept":true}')
   const { id } = first
   await expect(createServer({ data })).rejects.toMatchObject({ code: 'SKERRY_DATA_DIR_IN_USE' })
   await first.close()

@@ -10,7 +10,10 @@ interface Keys {
 }
 
 test('pages of keys are exact: together they have every path once, in order', async () => {
-  const { url, state } = await runningNode()
+  const {
+    url,
+    state: { text: state },
+  } = await runningNode()
   const paths = Array.from({ length: 120 }, (_, n) => `box/${String(n).padStart(3, '0')}`)
   for (const path of paths) await state.set(path, '1')
   const page = async (query: string) =>
@@ -62,7 +65,10 @@ test('who may read some paths is shown those, and nothing of the node', async ()
   const token = 'ada-0123456789abcdef'
   const rights = [{ verbs: ['read'], paths: ['users/*'] }]
   await writeFile(tokenFile, JSON.stringify({ tokens: [{ name: 'ada', token, rights }] }))
-  const { url, state } = await runningNode({ tokenFile })
+  const {
+    url,
+    state: { text: state },
+  } = await runningNode({ tokenFile })
   for (const path of ['users/1', 'secrets/1', 'users/1/deep']) await state.set(path, '1')
   const get = (query: string, headers = {}) => fetch(`${url}/?api=${query}`, { headers })
   const headers = { authorization: `Bearer ${token}` }

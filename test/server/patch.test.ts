@@ -9,7 +9,10 @@ function send(url: string, method: string, body: string, type = 'application/jso
 }
 
 test('O5: 100 concurrent patches of distinct fields all land', async () => {
-  const { url, state } = await runningNode()
+  const {
+    url,
+    state: { text: state },
+  } = await runningNode()
   await state.set('form', '{"untouched":9007199254740993}')
   const forms = ['application/json', MERGE_PATCH, JSON_PATCH]
   const answers = await Promise.all(
@@ -62,7 +65,11 @@ test.each([
   ['metrics', '{"a":1}', undefined, 400, 'SKERRY_PATH_RESERVED'],
 ] as const)('PATCH /%s with %s as %s is refused', async (path, body, type, ...expected) => {
   const [status, code] = expected
-  const { url, state, store } = await runningNode()
+  const {
+    url,
+    state: { text: state },
+    store,
+  } = await runningNode()
   await state.set('a', '{"x":1}')
   expect(await failure(await send(`${url}/${path}`, 'PATCH', body, type))).toEqual({ status, code })
   expect(store.seq).toBe(1)

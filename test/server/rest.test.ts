@@ -250,7 +250,10 @@ test('the main page is there', async () => {
 })
 
 test('large answers are compressed for who takes that, small ones never', async () => {
-  const { url, state } = await runningNode()
+  const {
+    url,
+    state: { text: state },
+  } = await runningNode()
   await state.set('box/large', `"${'x'.repeat(20_000)}"`)
   await state.set('small', '1')
   const get = (path: string, encoding: string) =>

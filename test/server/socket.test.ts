@@ -60,7 +60,7 @@ test('subscribers that join while others write, read and delete end equal to the
     }
   }
   await Promise.all(requests)
-  const list = await server.state.list('box/*')
+  const list = await server.state.text.list('box/*')
   const whole = JSON.parse(`[${list.map(entryJson).join(',')}]`) as { path: string }[]
   for (const [n, opening] of clients.entries()) {
     const { watcher } = await opening
@@ -120,7 +120,7 @@ test('a client that stops reading slows nobody, and is closed', async () => {
   slow.socket.pause()
   // Enough to fill the buffers of the kernel and then ours.
   for (let n = 0; n < 40; n++) {
-    await server.state.set('big', `"${n}${'x'.repeat(1024 * 1024)}"`)
+    await server.state.text.set('big', `"${n}${'x'.repeat(1024 * 1024)}"`)
     await brisk.watcher.frames(n + 2)
   }
   env.advance(30_000)
@@ -135,9 +135,10 @@ test('a client that was slow catches up', async () => {
   const slow = await Client.open(server.url, 'big')
   await slow.watcher.frames(1)
   slow.socket.pause()
-  for (let n = 0; n < 40; n++) await server.state.set('big', `"${n}${'x'.repeat(1024 * 1024)}"`)
+  for (let n = 0; n < 40; n++)
+    await server.state.text.set('big', `"${n}${'x'.repeat(1024 * 1024)}"`)
   slow.socket.resume()
-  const last = JSON.parse(entryJson((await server.state.get('big'))!)) as unknown
+  const last = JSON.parse(entryJson((await server.state.text.get('big'))!)) as unknown
   await expect.poll(() => slow.watcher.copy).toEqual(last)
   expect(slow.watcher.texts.length).toBeLessThan(41)
 })
@@ -194,7 +195,7 @@ test('hostile frames end their own socket only', async () => {
   )
   expect(await broken.closed).toBe(1002)
   calm.socket.send('anything')
-  await server.state.set('a', '1')
+  await server.state.text.set('a', '1')
   await calm.watcher.frames(2)
   expect(calm.watcher.copy).toMatchObject({ data: 1 })
 })
@@ -215,6 +216,8 @@ test('a stop answers what is in flight and closes sockets with 1001', async () =
     (answer) => answer.status === 'fulfilled' && answer.value.status === 200,
   )
   expect((list.watcher.copy as unknown[]).length).toBeGreaterThanOrEqual(accepted.length)
-  await expect(server.state.set('a', '1')).rejects.toMatchObject({ code: 'SKERRY_STORE_CLOSED' })
+  await expect(server.state.text.set('a', '1')).rejects.toMatchObject({
+    code: 'SKERRY_STORE_CLOSED',
+  })
   await expect(fetch(server.url)).rejects.toThrow()
 })

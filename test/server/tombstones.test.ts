@@ -19,7 +19,7 @@ test('withheld versions are listed exactly, and released or dropped by path', as
 
   const answer = await post(url, '{"release":["a","none"],"drop":["b"]}')
   expect(await answer.json()).toEqual({ released: 1, dropped: 1 })
-  expect((await node.state.get('a'))?.data).toBe('9223372036854775807')
+  expect((await node.state.text.get('a'))?.data).toBe('9223372036854775807')
   expect((await node.store.newest('b'))?.data).toBeNull()
   expect(await (await fetch(url)).json()).toMatchObject({ count: 1, withheld: [{ path: 'c' }] })
 })

@@ -25,18 +25,18 @@ function secretFile(...secrets: string[]): string {
 const node = (secrets: string[], options: ServerOptions = {}): Promise<Server> =>
   runningNode({ secretFile: secretFile(...secrets), ...options })
 
-const text = async (server: Server, path: string) => (await server.state.get(path))?.data
+const text = async (server: Server, path: string) => (await server.state.text.get(path))?.data
 
 test('servers with the same secret share state by a sealed link, tokens or not', async () => {
   const leader = await node([OLD])
   const follower = await node([OLD], { leader: leader.url })
-  await follower.state.set('a', '1')
+  await follower.state.text.set('a', '1')
   await expect.poll(() => text(leader, 'a')).toBe('1')
 })
 
 test('a server without the secret, or with another one, gets no link', async () => {
   const leader = await node([OLD])
-  await leader.state.set('private', '1')
+  await leader.state.text.set('private', '1')
   for (const options of [{}, { secretFile: secretFile(NEW) }]) {
     const stranger = await runningNode({ leader: leader.url, ...options })
     await expect
@@ -51,7 +51,7 @@ test('a secret is replaced while nodes run: files are read again', async () => {
   const leader = await runningNode({ secretFile: file })
   writeFileSync(file, `${NEW}\n${OLD}\n`)
   const follower = await node([NEW], { leader: leader.url })
-  await follower.state.set('a', '1')
+  await follower.state.text.set('a', '1')
   await expect.poll(() => text(leader, 'a')).toBe('1')
 })
 
@@ -64,12 +64,12 @@ test('a peer without the right admin shares what its token may read, write and d
   const tokens = { tokens: [{ name: 'edge7', token, rights }] }
   const keys = ['edge/*', 'secret/*']
   const leader = await runningNode({ tokenFile: secretFile(JSON.stringify(tokens)), keys })
-  await leader.state.set('edge/1', '1')
-  await leader.state.set('secret/1', '1')
+  await leader.state.text.set('edge/1', '1')
+  await leader.state.text.set('secret/1', '1')
   const options = { peerTokenFile: secretFile(token), keys, leader: leader.url }
   const edge = await runningNode(options)
-  await edge.state.set('secret/2', '2')
-  await edge.state.set('edge/2', '2')
+  await edge.state.text.set('secret/2', '2')
+  await edge.state.text.set('edge/2', '2')
   await expect.poll(() => text(leader, 'edge/2')).toBe('2')
   await expect.poll(() => text(edge, 'edge/1')).toBe('1')
   expect(edge.status().sync.links.map(({ keys: shared }) => shared)).toEqual([['edge/*']])
@@ -134,7 +134,7 @@ test('over the pivot protocol servers sign for each other', async () => {
   const keys = ['users/*']
   const leader = await node([OLD], { keys, nativeLink: false })
   const follower = await node([OLD], { keys, leader: leader.url, nativeLink: false })
-  await follower.state.set('users/1', '{"name":"Ada"}')
+  await follower.state.text.set('users/1', '{"name":"Ada"}')
   await expect.poll(() => text(leader, 'users/1')).toBe('{"name":"Ada"}')
 })
 
@@ -157,8 +157,8 @@ test('a rogue address in the list of nodes is told nothing', async () => {
     nodesKey: 'nodes/*',
     nodeCheckIntervalMs: 50,
   })
-  await leader.state.set('nodes/1', JSON.stringify({ ip: '127.0.0.1', port }))
-  await leader.state.set('users/1', '{"name":"private"}')
+  await leader.state.text.set('nodes/1', JSON.stringify({ ip: '127.0.0.1', port }))
+  await leader.state.text.set('users/1', '{"name":"private"}')
   await expect.poll(() => heard.length).toBeGreaterThan(1)
   const told = JSON.stringify(heard)
   for (const word of ['private', OLD, 'Bearer']) expect(told).not.toContain(word)

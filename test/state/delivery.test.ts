@@ -13,7 +13,9 @@ function set(path: string, data: string, stamp: bigint): ClientWrite {
 }
 
 test('a delivery takes the place in time that its stamp gives it, under the origin of its client', async () => {
-  const { state } = await runningNode({}, new ManualEnv())
+  const {
+    state: { text: state },
+  } = await runningNode({}, new ManualEnv())
   const held = await state.set('a', '"node"')
   const results = await state.deliver(CLIENT, [
     set('a', '"too old"', NOW - 5n),
@@ -32,7 +34,10 @@ test('a delivery takes the place in time that its stamp gives it, under the orig
 })
 
 test('what is delivered twice changes nothing, even if it was deleted in between', async () => {
-  const { state, store } = await runningNode({}, new ManualEnv())
+  const {
+    state: { text: state },
+    store,
+  } = await runningNode({}, new ManualEnv())
   const writes = [set('a', '1', NOW - 9n), set('b', '2', NOW - 8n)]
   expect(await state.deliver(CLIENT, writes)).toEqual(['written', 'written'])
   await state.delete('a')
@@ -43,7 +48,9 @@ test('what is delivered twice changes nothing, even if it was deleted in between
 })
 
 test('a refused write of a delivery keeps no other one back', async () => {
-  const { state } = await runningNode({}, new ManualEnv())
+  const {
+    state: { text: state },
+  } = await runningNode({}, new ManualEnv())
   const results = await state.deliver(CLIENT, [
     set('a//b', '1', 1n),
     set('bad', '{', 2n),
@@ -60,7 +67,9 @@ test('a refused write of a delivery keeps no other one back', async () => {
 })
 
 test('a delete by glob deletes what is older, and what the same delivery wrote before it', async () => {
-  const { state } = await runningNode({}, new ManualEnv())
+  const {
+    state: { text: state },
+  } = await runningNode({}, new ManualEnv())
   await state.set('x/newer', '1')
   const results = await state.deliver(CLIENT, [
     set('x/a', '1', NOW - 9n),
@@ -72,7 +81,9 @@ test('a delete by glob deletes what is older, and what the same delivery wrote b
 })
 
 test('a delivery by no client, or with stamps that do not grow, is refused whole', async () => {
-  const { state } = await runningNode()
+  const {
+    state: { text: state },
+  } = await runningNode()
   const invalid = { code: 'SKERRY_REQUEST_INVALID' }
   await expect(state.deliver('node-a', [set('a', '1', 1n)])).rejects.toMatchObject(invalid)
   const twice = [set('a', '1', 2n), set('a', '1', 2n)]

@@ -49,6 +49,15 @@ export const clientErrors = {
     status: 400,
     message: (name: string, why: string) => `option '${name}' of the client is not valid: ${why}`,
   },
+  VALUE_INVALID: {
+    status: 400,
+    message: (why: string) => `the value can't be written as JSON: ${why}`,
+  },
+  WATCH_FAILED: {
+    status: 500,
+    message: (pattern: string) =>
+      `what is watched at '${pattern}' can't be shown any more; see the log of the node, and watch it anew`,
+  },
   CLIENT_OUTBOX_FULL: {
     status: 507,
     message: (limit: number) =>

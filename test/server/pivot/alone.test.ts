@@ -15,7 +15,7 @@ const ALONE = { keys: KEYS, nativeLink: false, nodeCheckIntervalMs: 50 }
 
 async function register(leader: Server, node: Server): Promise<void> {
   const { hostname, port } = new URL(node.url)
-  await leader.state.set(`things/${node.id}`, `{"ip":"${hostname}","port":"${port}"}`)
+  await leader.state.text.set(`things/${node.id}`, `{"ip":"${hostname}","port":"${port}"}`)
 }
 
 async function leaderAndNodes(count: number, options: ServerOptions = {}) {
@@ -32,15 +32,15 @@ async function leaderAndNodes(count: number, options: ServerOptions = {}) {
 test('creates, edits, deletes and a single key travel both ways', async () => {
   const { leader, nodes } = await leaderAndNodes(2)
   const [one, two] = nodes as [Server, Server]
-  await one.state.set('users/a', '1')
-  await two.state.set('users/b', '2')
-  await leader.state.set('settings', '"dark"')
+  await one.state.text.set('users/a', '1')
+  await two.state.text.set('users/b', '2')
+  await leader.state.text.set('settings', '"dark"')
   for (const node of [leader, one, two]) {
     await shows(node, { 'users/a': '1', 'users/b': '2', settings: '"dark"' })
   }
-  await one.state.set('users/b', '3')
-  await two.state.delete('users/a')
-  await one.state.delete('settings')
+  await one.state.text.set('users/b', '3')
+  await two.state.text.delete('users/a')
+  await one.state.text.delete('settings')
   for (const node of [leader, one, two]) {
     await shows(node, { 'users/a': undefined, 'users/b': '3', settings: undefined })
   }
@@ -56,16 +56,16 @@ test('edits and deletes made on both sides of a cut converge, the leader killed 
   const port = Number(new URL(first.url).port)
   const node = await runningNode({ ...ALONE, nodesKey: 'things/*', leader: first.url })
   await register(first, node)
-  for (const i of [1, 2, 3, 4]) await first.state.set(`users/${i}`, String(i))
+  for (const i of [1, 2, 3, 4]) await first.state.text.set(`users/${i}`, String(i))
   await shows(node, { 'users/1': '1', 'users/4': '4' })
   await first.close()
-  await node.state.set('users/1', '"node"')
-  await node.state.delete('users/2')
-  await node.state.set('users/5', '5')
+  await node.state.text.set('users/1', '"node"')
+  await node.state.text.delete('users/2')
+  await node.state.text.set('users/5', '5')
   const again = await createServer({ ...options, port })
   onTestFinished(() => again.close())
-  await again.state.set('users/3', '"leader"')
-  await again.state.delete('users/4')
+  await again.state.text.set('users/3', '"leader"')
+  await again.state.text.delete('users/4')
   await again.listen()
   const all = {
     ...{ 'users/1': '"node"', 'users/2': undefined, 'users/3': '"leader"' },
@@ -80,9 +80,11 @@ test('P5: the leader writes while a node creates 300 keys: none is lost', async 
   const [node] = nodes as [Server]
   let busy = true
   const writing = (async () => {
-    for (let i = 0; busy; i++) await leader.state.set('users/leader', String(i))
+    for (let i = 0; busy; i++) await leader.state.text.set('users/leader', String(i))
   })()
-  await Promise.all(Array.from({ length: 300 }, (_, i) => node.state.set(`users/k${i}`, String(i))))
+  await Promise.all(
+    Array.from({ length: 300 }, (_, i) => node.state.text.set(`users/k${i}`, String(i))),
+  )
   busy = false
   await writing
   const all = Object.fromEntries(Array.from({ length: 300 }, (_, i) => [`users/k${i}`, String(i)]))
@@ -98,10 +100,10 @@ test('mixed leaders: each key goes to its own leader, a local one to none', asyn
     leader: one.url,
     keys: ['a/*', { path: 'b/*', clusterUrl: two.url }, { path: 'c/*', local: true }],
   })
-  await node.state.set('a/1', '1')
-  await node.state.set('b/1', '2')
-  await node.state.set('c/1', '3')
-  await two.state.set('b/2', '4')
+  await node.state.text.set('a/1', '1')
+  await node.state.text.set('b/1', '2')
+  await node.state.text.set('c/1', '3')
+  await two.state.text.set('b/2', '4')
   await shows(one, { 'a/1': '1' })
   await shows(two, { 'b/1': '2' })
   await shows(node, { 'b/2': '4' })
@@ -124,7 +126,7 @@ test('a key with a store of its own is kept in step, and not served to clients',
   node.pivot.attach(auth, { afterWrite: (path) => written.push(path) })
   await node.listen()
   await auth.write([{ path: 'users/1', decide: () => '1' }])
-  await leader.state.set('users/2', '2')
+  await leader.state.text.set('users/2', '2')
   await shows(leader, { 'users/1': '1' })
   await becomes(async () => (await auth.read('users/2'))?.data, '2')
   expect(written).toEqual(expect.arrayContaining(['users/1', 'users/2']))
@@ -135,7 +137,7 @@ test('a key with a store of its own is kept in step, and not served to clients',
 test('Skerry nodes with keys of names choose the native link by themselves', async () => {
   const leader = await runningNode({ keys: KEYS })
   const node = await runningNode({ keys: KEYS, leader: leader.url })
-  await leader.state.set('users/1', '1')
+  await leader.state.text.set('users/1', '1')
   await shows(node, { 'users/1': '1' })
   expect(node.status().sync.links).toMatchObject([{ open: true, leads: true }])
   expect(node.pivot.status.leaders[0]?.active).toBe(false)
@@ -189,7 +191,7 @@ test('requests to registered addresses follow no redirect and stay in the allowe
   onTestFinished(() => void trap.close())
   const { port } = trap.address() as { port: number }
   const leader = await runningNode({ ...ALONE, nodesKey: 'things/*' })
-  await leader.state.set('things/trap', JSON.stringify({ IP: '127.0.0.1', Port: port }))
+  await leader.state.text.set('things/trap', JSON.stringify({ IP: '127.0.0.1', Port: port }))
   await becomes(() => leader.pivot.status.nodes[0]?.reason.includes('302'))
   expect(new Set(seen)).toEqual(new Set(['GET / ']))
   await leader.close()
@@ -197,8 +199,8 @@ test('requests to registered addresses follow no redirect and stay in the allowe
     ...{ ...ALONE, nodesKey: 'things/*', allowedPeerNetworks: ['10.0.0.0/8'] },
   })
   seen.length = 0
-  await confined.state.set('things/trap', JSON.stringify({ ip: '127.0.0.1', port }))
-  await confined.state.set('things/name', JSON.stringify({ ip: 'localhost', port }))
+  await confined.state.text.set('things/trap', JSON.stringify({ ip: '127.0.0.1', port }))
+  await confined.state.text.set('things/name', JSON.stringify({ ip: 'localhost', port }))
   await becomes(() =>
     confined.pivot.status.nodes.every(({ reason }) => reason.includes('allowedPeerNetworks')),
   )

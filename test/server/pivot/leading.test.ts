@@ -16,39 +16,39 @@ async function leaderAndNode({ server = {} }: { server?: ServerOptions } = {}) {
     leader: leader.url.slice('http://'.length),
   })
   const [ip, port] = node.address.split(':')
-  await leader.state.set('things/node', JSON.stringify({ ip, port: Number(port) }))
+  await leader.state.text.set('things/node', JSON.stringify({ ip, port: Number(port) }))
   await becomes(() => leader.pivot.status.nodes[0]?.healthy)
   return { leader, node }
 }
 
 test('a node under our leader: creates, edits, deletes and a single key travel both ways', async () => {
   const { leader, node } = await leaderAndNode()
-  await leader.state.set('users/a', '{"n":1}')
-  await leader.state.set('settings', '"dark"')
+  await leader.state.text.set('users/a', '{"n":1}')
+  await leader.state.text.set('settings', '"dark"')
   await holds(node, { 'users/a': '{"n":1}', settings: '"dark"' })
   await node.set('users/b', '{"n":2}')
   await node.set('settings', '"light"')
   await shows(leader, { 'users/b': '{"n":2}', settings: '"light"' })
-  await leader.state.set('users/b', '{"n":3}')
+  await leader.state.text.set('users/b', '{"n":3}')
   await node.set('users/a', '{"n":4}')
   await holds(node, { 'users/b': '{"n":3}', 'users/a': '{"n":4}' })
   await shows(leader, { 'users/a': '{"n":4}' })
-  await leader.state.delete('users/a')
+  await leader.state.text.delete('users/a')
   await node.delete('users/b')
-  await leader.state.delete('settings')
+  await leader.state.text.delete('settings')
   await holds(node, { 'users/a': undefined, 'users/b': undefined, settings: undefined })
   await shows(leader, { 'users/a': undefined, 'users/b': undefined })
 })
 
 test('P1 P2 P14: what a node wrote while it was cut off is collected before it fetches, without a read', async () => {
   const { leader, node } = await leaderAndNode()
-  await leader.state.set('users/u1', '1')
+  await leader.state.text.set('users/u1', '1')
   await holds(node, { 'users/u1': '1' })
   await node.stop()
-  await leader.state.set('users/u4', '4')
+  await leader.state.text.set('users/u4', '4')
   await becomes(() => leader.pivot.status.nodes[0]?.healthy, false)
   node.entries.set('users/u2', { created: 1_700_000_000_000_000_000n, updated: 0n, data: '2' })
-  await leader.state.set('users/u3', '3')
+  await leader.state.text.set('users/u3', '3')
   await node.listen()
   const all = { 'users/u1': '1', 'users/u2': '2', 'users/u3': '3', 'users/u4': '4' }
   await shows(leader, all)
@@ -57,7 +57,7 @@ test('P1 P2 P14: what a node wrote while it was cut off is collected before it f
 
 test('P6: an hour-old POST and DELETE are answered 200 and change nothing but the stamp', async () => {
   const { leader, node } = await leaderAndNode()
-  await leader.state.set('users/u1', '"new"')
+  await leader.state.text.set('users/u1', '"new"')
   await holds(node, { 'users/u1': '"new"' })
   const hourAgo = BigInt(Date.now() - 3_600_000) * 1_000_000n
   const before = await leader.store.newest('users/u1')
@@ -73,7 +73,7 @@ test('P6: an hour-old POST and DELETE are answered 200 and change nothing but th
 
 test('a node that inferred a delete from what it lacks gets the entry back', async () => {
   const { leader, node } = await leaderAndNode()
-  await leader.state.set('users/u1', '1')
+  await leader.state.text.set('users/u1', '1')
   await holds(node, { 'users/u1': '1' })
   node.entries.delete('users/u1')
   node.entries.set('users/u2', {
@@ -93,7 +93,7 @@ test('P8: what a node with a slow clock writes reaches the other nodes', async (
     leader: leader.url.slice('http://'.length),
     clockOffsetMs: -2000,
   })
-  await leader.state.set('users/u1', '1')
+  await leader.state.text.set('users/u1', '1')
   await holds(node, { 'users/u1': '1' })
   await slow.set('users/u2', '2')
   await holds(node, { 'users/u1': '1', 'users/u2': '2' })
@@ -108,26 +108,26 @@ test('P7: one write stamped an hour ahead is answered 200, kept aside, and holds
   })
   await fast.set('users/future', '1')
   expect(await leader.store.aside(10)).toMatchObject([{ path: 'users/future' }])
-  await leader.state.set('users/u1', '1')
+  await leader.state.text.set('users/u1', '1')
   await holds(node, { 'users/u1': '1' })
   await shows(leader, { 'users/future': undefined })
 })
 
 test('P9: deleted and created anew, a node that missed the delete takes the new value', async () => {
   const { leader, node } = await leaderAndNode()
-  await leader.state.set('users/u1', '"first"')
-  await leader.state.set('users/u1', '"edited"')
+  await leader.state.text.set('users/u1', '"first"')
+  await leader.state.text.set('users/u1', '"edited"')
   await holds(node, { 'users/u1': '"edited"' })
   await node.stop()
-  await leader.state.delete('users/u1')
-  await leader.state.set('users/u1', '"anew"')
+  await leader.state.text.delete('users/u1')
+  await leader.state.text.set('users/u1', '"anew"')
   await node.listen()
   await holds(node, { 'users/u1': '"anew"' })
 })
 
 test('P15: a spoofed originator delays what a node hears until the next check, no longer', async () => {
   const { leader, node } = await leaderAndNode()
-  await leader.state.set('users/u1', '1')
+  await leader.state.text.set('users/u1', '1')
   await holds(node, { 'users/u1': '1' })
   const now = BigInt(Date.now() + 1) * 1_000_000n
   await fetch(`${leader.url}/_pivot/pivot/users/u2`, {
@@ -140,7 +140,7 @@ test('P15: a spoofed originator delays what a node hears until the next check, n
 
 test('the same write in other words changes nothing', async () => {
   const { leader, node } = await leaderAndNode()
-  await leader.state.set('users/u1', '{ "a": 1.0 }')
+  await leader.state.text.set('users/u1', '{ "a": 1.0 }')
   await holds(node, { 'users/u1': '{ "a": 1.0 }' })
   const { seq } = leader.store
   const { created } = (await leader.store.newest('users/u1'))!
@@ -160,9 +160,9 @@ test('lastEntry grows with each change, and never falls: not by deletes, not by 
   const seen = [BigInt(await activity())]
   await node.set('users/u1', '1')
   seen.push(BigInt(await activity()))
-  await leader.state.set('users/u1', '2')
+  await leader.state.text.set('users/u1', '2')
   seen.push(BigInt(await activity()))
-  await leader.state.delete('users/u1')
+  await leader.state.text.delete('users/u1')
   seen.push(BigInt(await activity()))
   const old = `{"created":5,"updated":5,"index":"u1","data":"old"}`
   await fetch(`${leader.url}/_pivot/pivot/users/u1`, { method: 'POST', body: old })

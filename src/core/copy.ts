@@ -5,8 +5,9 @@ import {
   type JSONPatchOperation,
   parseJSONPointer,
 } from 'immutable-json-patch'
-import { elementsIn, membersIn } from '../core/json.ts'
-import { isGlob, readEntry, readValue, type Value } from './entry.ts'
+import { elementsIn, membersIn } from './json.ts'
+import { isGlob } from './path.ts'
+import { readEntry, readValue, type Value } from './value.ts'
 
 /** What the node showed of a path or glob at a version. */
 export interface Snapshot {
@@ -15,7 +16,7 @@ export interface Snapshot {
 }
 
 /**
- * What a client holds of a path or glob, kept up to date by the frames of a subscription. The version changes only
+ * What somebody holds of a path or glob, kept up to date by the frames of a subscription. The version changes only
  * after the frame was applied, so it always names what is held.
  */
 export class Copy {

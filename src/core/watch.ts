@@ -1,10 +1,11 @@
-import type { ClientError } from './error.ts'
-
 /** What a {@link Watch} looks at. */
-export interface Watched {
+export interface Watched<E extends Error = Error> {
   readonly value: unknown
   readonly live: boolean
-  readonly failure: ClientError | undefined
+  readonly failure: E | undefined
+  /** True once nothing comes any more. */
+  readonly ended: boolean
+  /** Calls back after each change of one of the above. Returns how to stop that. */
   subscribe(listener: () => void): () => void
 }
 
@@ -12,20 +13,21 @@ export interface Watched {
  * A path or glob as it is now, and whenever it changes.
  *
  * As an async iterator it gives the newest value each time it is asked, and leaves out what came in between: a slow
- * reader costs no memory. Leaving the loop ends the watch.
+ * reader costs no memory. Leaving the loop ends the watch, and the end of the watch, or of what it looks at, ends
+ * the loop.
  *
  * @example
  * const watch = client.watch<User>('users/*')
  * for await (const users of watch) console.log(users.length)
  */
-export class Watch<V> implements AsyncIterable<V> {
-  readonly #watched: Watched
+export class Watch<V, E extends Error = Error> implements AsyncIterable<V> {
+  readonly #watched: Watched<E>
   readonly #ended: () => void
   readonly #stops = new Set<() => void>()
   #closed = false
 
   /** @param ended called once, when it is closed */
-  constructor(watched: Watched, ended: () => void) {
+  constructor(watched: Watched<E>, ended: () => void) {
     this.#watched = watched
     this.#ended = ended
   }
@@ -40,16 +42,16 @@ export class Watch<V> implements AsyncIterable<V> {
     return this.#watched.live
   }
 
-  /** Why the node refuses to show it, such as for want of rights; undefined if it does not. */
-  get failure(): ClientError | undefined {
+  /** Why the node does not show it, such as for want of rights; undefined if it does. */
+  get failure(): E | undefined {
     return this.#watched.failure
   }
 
   /**
    * Calls back with each new value, and at once if there is one. Returns how to stop that.
-   * @param failed called if the node refuses to show it
+   * @param failed called if the node does not show it
    */
-  subscribe(listener: (value: V) => void, failed?: (error: ClientError) => void): () => void {
+  subscribe(listener: (value: V) => void, failed?: (error: E) => void): () => void {
     let seen: unknown
     const tell = (): void => {
       const { value, failure } = this.#watched
@@ -88,9 +90,10 @@ export class Watch<V> implements AsyncIterable<V> {
     this.#stops.add(() => wake())
     try {
       while (!this.#closed) {
-        const { value, failure } = this.#watched
+        const { value, failure, ended } = this.#watched
         if (failure !== undefined) throw failure
         if (value !== undefined && value !== seen) yield (seen = value) as V
+        else if (ended) return
         else await new Promise<void>((resolve) => (wake = resolve))
       }
     } finally {
