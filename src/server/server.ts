@@ -8,9 +8,8 @@ import { EVERYTHING } from '../core/path.ts'
 import { messageOf, skerryError, skerryErrorFrom } from '../core/errors.ts'
 import type { Coordinator } from '../events/coordinator.ts'
 import { STATUS_PATH } from '../core/path.ts'
-import type { ListenerFailed } from '../state/mirror.ts'
-import { State } from '../state/state.ts'
-import { ValueState } from '../state/values.ts'
+import type { State } from '../state/state.ts'
+import type { ValueState } from '../state/values.ts'
 import { openLevelEngine } from '../store/level.ts'
 import { LocalStore } from '../store/local.ts'
 import { MemoryEngine } from '../store/memory.ts'
@@ -40,6 +39,7 @@ import { PivotSide } from './pivot-side.ts'
 import { pivotStatus } from './pivot-status.ts'
 import { METHODS, restRoutes } from './rest.ts'
 import { ClientSockets } from './socket.ts'
+import { stateOn } from './state.ts'
 import { tombstoneRoutes } from './tombstones.ts'
 import { transferRoutes } from './transfer.ts'
 import { socketTransport } from './transport.ts'
@@ -100,8 +100,8 @@ export class Server {
     this.store = store
     this.#clusterNode = clusterNode
     this.#logger = options.logger ?? silent
-    this.#text = stateOn(store, env, options)
-    this.state = new ValueState(this.#text, listenerFailed(options))
+    this.state = stateOn(store, env, options)
+    this.#text = this.state.text
     this.#options = options
     this.#env = env
     this.#perimeter = perimeter
@@ -381,23 +381,6 @@ export async function createServer(
     await store?.close()
     throw error
   }
-}
-
-function listenerFailed({ logger = silent }: ResolvedOptions): ListenerFailed {
-  return (path, error) => logger.warn({ err: error, path }, 'a listener of a watch threw')
-}
-
-function stateOn(store: Store, env: Env, options: ResolvedOptions): State {
-  const { bodyLimitBytes, filters, logger = silent } = options
-  return new State({
-    store,
-    env,
-    maxDataCharacters: bodyLimitBytes,
-    filters,
-    static: options.static,
-    hookFailed: ({ hook, path, error }) =>
-      logger.warn({ err: error, hook, path }, 'a filter refused or failed'),
-  })
 }
 
 async function openStore(options: ResolvedOptions, env: Env): Promise<Store> {

@@ -165,3 +165,27 @@ test('a request that waits for a connection is one of a bounded number', async (
   expect(await all[0]).toMatchObject({ code: 'SKERRY_CLIENT_CLOSED' })
   await expect(client.get('a')).rejects.toMatchObject({ code: 'SKERRY_CLIENT_CLOSED' })
 })
+
+test('closing the client ends its iterators', async () => {
+  const server = await runningNode()
+  const client = connected(server.url)
+  const values = client.watch('a')[Symbol.asyncIterator]()
+  expect((await values.next()).value).toBeNull()
+  const last = values.next()
+  client.close()
+  expect((await last).done).toBe(true)
+})
+
+test('what JSON has no form for is refused by the client, online and offline', async () => {
+  const server = await runningNode()
+  const cyclic: { self?: unknown } = {}
+  cyclic.self = cyclic
+  for (const client of [connected(server.url), connected(server.url, { offline: 'values' })]) {
+    for (const value of [undefined, NaN, 1n, cyclic, { a: [() => 1] }]) {
+      const invalid = { code: 'SKERRY_VALUE_INVALID' }
+      await expect(client.set('a', value)).rejects.toMatchObject(invalid)
+      await expect(client.patch('a', value)).rejects.toMatchObject(invalid)
+    }
+  }
+  expect(await server.state.keys()).toEqual([])
+})

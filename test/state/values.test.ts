@@ -149,7 +149,7 @@ test('a slow iterator skips to the newest value, and nothing waits for it meanwh
   const next = values.next()
   await state.set('counter', 1001)
   expect((await next).value).toMatchObject({ data: 1001 })
-  await values.return!(undefined)
+  await values.return?.()
 })
 
 test('leaving the loop ends the watch, and closing the watch ends the loop', async () => {
@@ -247,14 +247,14 @@ test('a listener that throws is logged, and harms neither the write nor the othe
 
 test('the types of values follow from the type parameters and the pattern', async () => {
   const { state } = await runningNode()
-  expectTypeOf(state.get<User>).returns.resolves.toEqualTypeOf<VersionedEntry<User> | null>()
-  expectTypeOf(state.list<User>).returns.resolves.toEqualTypeOf<VersionedEntry<User>[]>()
-  expectTypeOf(state.set<User>)
-    .parameter(1)
-    .toEqualTypeOf<User>()
-  expectTypeOf(state.push<User>).returns.resolves.toEqualTypeOf<VersionedEntry<User>>()
-  expectTypeOf(state.patch<User>).returns.resolves.toEqualTypeOf<VersionedEntry<User>>()
-  expectTypeOf(state.delete).returns.resolves.toEqualTypeOf<number>()
+  const ada = await state.set<User>('users/ada', { name: 'Ada' })
+  expectTypeOf(ada).toEqualTypeOf<VersionedEntry<User>>()
+  expectTypeOf(await state.push<User>(LIST, ada.data)).toEqualTypeOf<VersionedEntry<User>>()
+  expectTypeOf(await state.patch<User>(ada.path, {})).toEqualTypeOf<VersionedEntry<User>>()
+  expectTypeOf(await state.get<User>(ada.path)).toEqualTypeOf<VersionedEntry<User> | null>()
+  expectTypeOf(await state.list<User>(LIST)).toEqualTypeOf<VersionedEntry<User>[]>()
+  expectTypeOf(await state.get(ada.path)).toEqualTypeOf<VersionedEntry | null>()
+  expectTypeOf(await state.delete(LIST)).toEqualTypeOf<number>()
   const list = state.watch<User>('users/*')
   expectTypeOf(list).toEqualTypeOf<Watch<readonly StateEntry<User>[], SkerryError>>()
   const one = state.watch<User>('users/ada')
