@@ -22,7 +22,7 @@ function createSince({ store }: Server, peer: GoPeer): void {
 
 async function register(leader: Server, node: GoPeer): Promise<void> {
   const [ip, port] = node.address.split(':')
-  await leader.state.set('things/node', JSON.stringify({ ip, port: Number(port) }))
+  await leader.state.text.set('things/node', JSON.stringify({ ip, port: Number(port) }))
 }
 
 /** A leader of ours with a Go node, which was away while `users/u1` was deleted and its tombstone collected. */
@@ -30,10 +30,10 @@ async function leaderOfStaleNode() {
   const leader = await runningNode(OPTIONS)
   const node = await GoPeer.start({ keys: KEYS, leader: leader.url.slice('http://'.length) })
   await register(leader, node)
-  await leader.state.set('users/u1', '"old"')
+  await leader.state.text.set('users/u1', '"old"')
   await holds(node, { 'users/u1': '"old"' })
   await node.stop()
-  await leader.state.delete('users/u1')
+  await leader.state.text.delete('users/u1')
   await becomes(() => leader.pivot.status.nodes[0]?.healthy, false)
   await expire(leader)
   return { leader, node }
@@ -74,7 +74,7 @@ test('a Go leader that was away for longer than tombstones live brings nothing b
   await shows(node, { 'users/u1': '"old"' })
   await leader.stop()
   await becomes(() => (node.pivot.status.leaders[0]?.failures ?? 0) > 0)
-  await node.state.delete('users/u1')
+  await node.state.text.delete('users/u1')
   await expire(node)
   createSince(node, leader)
   await leader.listen()
