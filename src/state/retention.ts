@@ -1,8 +1,10 @@
-import { type Entry, stampOf } from '../core/entry.ts'
 import { type CancelTimer, type Env, NS_PER_MS } from '../core/env.ts'
 import type { Change, Store, Write } from '../store/store.ts'
+import type { DueEntries, Removal } from './due.ts'
 import type { HookFailure } from './hooks.ts'
-import { endOf, type Retention, Survey } from './limit.ts'
+import { endOf, type Retention } from './limit.ts'
+import { Ranking } from './ranking.ts'
+import { Survey, type Visit } from './survey.ts'
 
 /** How often a limit is looked after at most, by default. */
 const CLEANUP_INTERVAL_MS = 10_000
@@ -32,14 +34,9 @@ export class Keeper {
   readonly #context: RetentionContext
   readonly #term: Term
   readonly #intervalMs: number
+  readonly #entries: DueEntries
   #cancel: CancelTimer | undefined
   #dueMs = Infinity
-  /** How many entries there are; rather too many than too few. */
-  #size = 0
-  /** How many came during a look, which may have seen them or not. */
-  #grown = 0
-  /** True while a look goes through the entries. */
-  #looking = false
   #busy = false
   #again = false
   #closed = false
@@ -48,21 +45,18 @@ export class Keeper {
     this.#term = term
     this.#context = context
     this.#intervalMs = term.retention.limit?.cleanupIntervalMs ?? CLEANUP_INTERVAL_MS
+    this.#entries = entriesOf(term, context.store)
     this.#look()
   }
 
   /** Is told of each change, from wherever it came. */
   changed({ entry, before, after }: Change): void {
     if (!this.#term.holds(entry.path)) return
-    if (after === undefined) {
-      if (before !== undefined && !this.#looking) this.#size--
-      return
-    }
+    this.#entries.changed(entry.path, after)
+    if (after === undefined) return
     const end = endOf(after, this.#term.retention)
     if (end !== undefined) this.#lookAt(end)
-    if (before !== undefined) return
-    if (this.#looking) this.#grown++
-    else if (++this.#size > this.#count()) this.#look()
+    if (before === undefined && this.#entries.size > this.#count()) this.#look()
   }
 
   close(): void {
@@ -123,27 +117,18 @@ export class Keeper {
 
   async #step(): Promise<void> {
     const { store } = this.#context
-    const { pattern, retention, holds } = this.#term
     this.#again = false
     this.#cancel?.()
     this.#dueMs = Infinity
-    this.#grown = 0
-    this.#looking = true
-    const count = this.#count()
-    const survey = new Survey(retention, store.time(), count)
-    await store.visit(pattern, (entry) => {
-      if (holds(entry.path)) survey.add(entry)
-    })
-    const { removals } = survey
-    const written = removals.length === 0 ? [] : await store.write(removals.map(removalOf))
-    const removed = written.filter(({ changed }) => changed).length
-    this.#size = survey.seen - removed + this.#grown
-    this.#looking = false
+    const { removals, more } = await this.#entries.at(store.time(), this.#count())
+    const written = removals.length === 0 ? [] : await store.write(removals.map(writeOf))
+    const removed = removals.filter((_, at) => written[at]!.changed)
+    for (const removal of removed) this.#entries.removed(removal)
     // What can't go yet, since a version kept aside lies above it, must not keep this busy.
-    if (removed < removals.length) this.#lookAt(store.time())
-    this.#again ||= removed > 0 && survey.unfinished
-    this.#again ||= this.#grown > 0 && this.#size > count
-    if (survey.soonest !== undefined) this.#lookAt(survey.soonest)
+    if (removed.length < removals.length) this.#lookAt(store.time())
+    this.#again ||= removed.length > 0 && more
+    const { soonest } = this.#entries
+    if (soonest !== undefined) this.#lookAt(soonest)
   }
 
   #failed(error: unknown): void {
@@ -155,9 +140,19 @@ export class Keeper {
 /** Timers of machines hold no more than 31 bits. */
 const MAX_TIMER_MS = 2 ** 31 - 1
 
-/** Removes the very version that was looked at: what was written since stays, and is looked at by itself. */
-function removalOf(entry: Entry): Write {
-  const decide: Write['decide'] = (held) =>
-    held !== undefined && stampOf(held) === stampOf(entry) ? null : undefined
-  return { path: entry.path, inferred: true, decide }
+function writeOf({ path, isMeant }: Removal): Write {
+  const decide: Write['decide'] = (held) => (held !== undefined && isMeant(held) ? null : undefined)
+  return { path, inferred: true, decide }
+}
+
+/** Those that are counted are kept in mind; where only age counts, a look from time to time is enough. */
+function entriesOf({ pattern, retention, holds }: Term, store: Store): DueEntries {
+  const visit: Visit = async (visitor) => {
+    await store.visit(pattern, (entry) => {
+      if (holds(entry.path)) visitor(entry)
+    })
+  }
+  const { limit } = retention
+  const isCounted = limit?.count !== undefined || limit?.countOf !== undefined
+  return isCounted ? new Ranking(visit, limit) : new Survey(visit, retention)
 }

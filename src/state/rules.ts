@@ -5,6 +5,7 @@ import { restated } from './exact.ts'
 import { type Filter, type Filters, valueOf } from './filters.ts'
 import { type HookFailure, Hooks } from './hooks.ts'
 import { Reader, textOf } from './reader.ts'
+import type { Limit } from './limit.ts'
 import { type Kind, type Rule, rulesOf, Winners } from './rule.ts'
 import type { Term } from './retention.ts'
 import { Schema } from './schema.ts'
@@ -20,6 +21,9 @@ export interface FilterDescription {
   /** Which functions it has. */
   readonly hooks: readonly string[]
   readonly schema?: Filter['schema']
+  /** Its limit; of `countOf` the fact. */
+  readonly limit?: Omit<Limit, 'countOf'> & { readonly countOf?: true }
+  readonly ttlMs?: number
 }
 
 /** The parts of a filter that open a verb, besides `open`. */
@@ -70,13 +74,15 @@ export class Rules {
   describe(): FilterDescription[] {
     return this.#rules.map((rule) => {
       const { pattern, filter } = rule
-      const { schema } = filter
+      const { schema, limit, ttlMs } = filter
       const hooks = Object.entries(filter).filter(([, part]) => typeof part === 'function')
       return {
         pattern,
         verbs: VERBS.filter((verb) => opens(rule, verb)),
         hooks: hooks.map(([name]) => name),
         ...(schema !== undefined && { schema }),
+        ...(limit !== undefined && { limit: describeLimit(limit) }),
+        ...(ttlMs !== undefined && { ttlMs }),
       }
     })
   }
@@ -175,6 +181,10 @@ export class Rules {
     }
     return winners
   }
+}
+
+function describeLimit({ countOf, ...limit }: Limit): FilterDescription['limit'] {
+  return countOf === undefined ? limit : { ...limit, countOf: true }
 }
 
 function opens({ filter }: Rule, verb: StateVerb): boolean {

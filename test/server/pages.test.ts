@@ -60,6 +60,27 @@ test('the node, what is watched, and the links have pages', async () => {
   expect(await get('pivot')).toMatchObject({ nodeId: id, links: [] })
 })
 
+test('the page of filters shows all that each is made of, limits and ttl included', async () => {
+  const limit = { count: 3, maxAgeMs: 60_000, order: 'asc' as const }
+  const filters = {
+    'log/*': { limit },
+    'seats/*': { limit: { countOf: () => 4, cleanupIntervalMs: 50 }, write: () => undefined },
+    'sessions/*': { ttlMs: 1000, schema: { type: 'object' } },
+  }
+  const { url } = await runningNode({ filters })
+  expect(await (await fetch(`${url}/?api=filters`)).json()).toEqual([
+    { pattern: 'log/*', verbs: [], hooks: [], limit },
+    {
+      ...{ pattern: 'seats/*', verbs: ['write'], hooks: ['write'] },
+      limit: { countOf: true, cleanupIntervalMs: 50 },
+    },
+    {
+      ...{ pattern: 'sessions/*', verbs: ['write'], hooks: [] },
+      ...{ schema: { type: 'object' }, ttlMs: 1000 },
+    },
+  ])
+})
+
 test('who may read some paths is shown those, and nothing of the node', async () => {
   const tokenFile = `${await directory()}/tokens.json`
   const token = 'ada-0123456789abcdef'

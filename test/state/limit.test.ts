@@ -1,5 +1,5 @@
 import { expect, onTestFinished, test } from 'vitest'
-import type { Filters } from '../../src/index.ts'
+import type { Entry, Filters, Store } from '../../src/index.ts'
 import type { HookFailure } from '../../src/state/hooks.ts'
 import { State } from '../../src/state/state.ts'
 import { Loop, type LoopNode, loopNode, rootOf } from '../sync/loop.ts'
@@ -66,11 +66,13 @@ test('an entry goes once its ttl is over, counted from its last write', async ()
   const a = await limited(new Loop(), 'a', { 'sessions/*': { ttlMs: 60_000 } })
   await fill(a, ['sessions/1', 'sessions/2', 'other'])
   const { created: updated } = (await a.state.get('sessions/1'))!
+  const written: Entry[] = []
+  a.store.watch(({ changes }) => written.push(...changes.map(({ entry }) => entry)))
   a.env.advance(40_000)
   await a.state.set('sessions/2', '2')
   a.env.advance(40_000)
   await expect.poll(() => pathsOf(a, 'sessions/*')).toEqual(['sessions/2'])
-  const tombstone = await a.store.newest('sessions/1')
+  const tombstone = written.find(({ path }) => path === 'sessions/1')
   expect(tombstone).toMatchObject({ updated, origin: 'a', data: null })
   a.env.advance(40_000)
   await expect.poll(() => a.state.keys()).toEqual(['other'])
@@ -105,6 +107,67 @@ test('a limit says which entries stay, follows countOf, and holds for what was t
   expect(failures).toMatchObject([{ hook: 'limit', path: 'seats/*' }])
   expect(await state.get('seats/free')).toBeDefined()
   state.close()
+})
+
+/** The store, and how many entries it has shown to those who went through it. */
+function counting(store: Store): { store: Store; shown: () => number } {
+  let shown = 0
+  const visit: Store['visit'] = (pattern, visitor) =>
+    store.visit(pattern, (entry) => {
+      shown++
+      visitor(entry)
+    })
+  const counted = new Proxy(store, {
+    get: (target, name) => {
+      if (name === 'visit') return visit
+      const part: unknown = Reflect.get(target, name, target)
+      return typeof part === 'function' ? (part.bind(target) as unknown) : part
+    },
+  })
+  return { store: counted, shown: () => shown }
+}
+
+test.each(['desc', 'asc'] as const)(
+  'what a limit evicts is known without going through the entries again (%s)',
+  async (order) => {
+    const node = await limited(new Loop(), 'a', {})
+    const paths = Array.from({ length: 1000 }, (_, n) => `log/${String(n).padStart(4, '0')}`)
+    await node.store.write(paths.map((path) => ({ path, decide: () => '1' })))
+    const { store, shown } = counting(node.store)
+    const filters: Filters = { 'log/*': { limit: { count: 1000, order, maxAgeMs: 1_000_000 } } }
+    const state = new State({ store, env: node.env, filters })
+    onTestFinished(() => state.close())
+    const log = { ...node, state }
+    await expect.poll(shown).toBe(1000)
+    // Writes of all kinds: pushes, one that was there, one that goes and comes back.
+    await Promise.all(Array.from({ length: 300 }, (_, n) => state.push('log/*', `${n}`)))
+    await state.set('log/0999', '"again"')
+    await state.delete('log/0500')
+    await state.set('log/0500', '"new"')
+    await expect.poll(async () => (await node.store.list('log/*')).entries.length).toBe(1000)
+    expect(shown()).toBe(1000)
+    const kept = await pathsOf(log, 'log/*')
+    const early = kept.filter((path) => path.length === 'log/0000'.length)
+    expect(early.length).toBe(order === 'asc' ? 999 + Number(kept.includes('log/0500')) : 700)
+  },
+)
+
+test('entries that come and go while a limit first looks are counted right', async () => {
+  const node = await limited(new Loop(), 'a', {})
+  const paths = Array.from({ length: 50 }, (_, n) => `log/${n + 10}`)
+  await node.store.write(paths.map((path) => ({ path, decide: () => '1' })))
+  const filters: Filters = { 'log/*': { limit: { count: 50 } } }
+  const state = new State({ store: node.store, env: node.env, filters })
+  onTestFinished(() => state.close())
+  const again = state.delete('log/30').then(() => state.set('log/30', '2'))
+  const others = [state.set('log/late', '1'), state.delete('log/40'), state.push('log/*', '3')]
+  await Promise.all([again, ...others])
+  await expect.poll(async () => (await state.list('log/*')).length).toBe(50)
+  await state.push('log/*', '4')
+  await expect.poll(async () => (await state.list('log/*')).length).toBe(50)
+  const kept = await pathsOf({ ...node, state }, 'log/*')
+  expect(kept).toEqual(expect.arrayContaining(['log/late', 'log/30']))
+  expect(kept).not.toContain('log/10')
 })
 
 test('the most specific limit holds, and what it is for does not count for another one', async () => {
