@@ -172,6 +172,14 @@ export const settings: readonly Setting[] = [
     limits: { minimum: 1 },
   },
   {
+    name: 'requestTimeoutMs',
+    type: 'integer',
+    value: '<ms>',
+    description: 'how long the whole of a request may take to arrive; by default 5 minutes',
+    expected: 'a whole number of milliseconds from 1 to 86400000, a day',
+    limits: { minimum: 1, maximum: 86_400_000 },
+  },
+  {
     name: 'allowedOrigin',
     type: 'strings',
     value: '<origin>',

@@ -63,9 +63,9 @@ function nodeOptions(settings: Settings) {
   const plain = { host, port, data, memory, id, leader, insecure, maxClockDriftMs, bodyLimitBytes }
   const lists = { keys: key, peers: peer, allowedOrigins: allowedOrigin, allowedHosts: allowedHost }
   const { maxRequestsPerMinute, maxConnections, maxConnectionsPerAddress } = rest
-  const { maxSockets, maxSocketsPerClient } = rest
+  const { maxSockets, maxSocketsPerClient, requestTimeoutMs } = rest
   const limits = {
-    tombstoneTtlMs,
+    ...{ requestTimeoutMs, tombstoneTtlMs },
     maxRequestsPerMinute,
     maxConnections,
     maxConnectionsPerAddress,

@@ -21,6 +21,7 @@ export interface Settings {
   readonly maxClockDriftMs?: number
   readonly tombstoneTtlMs?: number
   readonly bodyLimitBytes?: number
+  readonly requestTimeoutMs?: number
   readonly allowedOrigin?: readonly string[]
   readonly allowedHost?: readonly string[]
   readonly tokenFile?: string

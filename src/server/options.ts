@@ -53,6 +53,8 @@ export interface ServerOptions extends PivotOptions {
   readonly tombstoneTtlMs?: number
   /** The largest body of a request, in bytes. Default 10,485,760. */
   readonly bodyLimitBytes?: number
+  /** How long the whole of a request, its body included, may take to arrive, in ms. Default 300,000: 5 minutes. */
+  readonly requestTimeoutMs?: number
   /**
    * File with the secret that the nodes of a cluster share: one a line, the preferred one first, each of at least
    * 32 characters; read again when it changes. Links are sealed with it, and requests between nodes signed; who has
@@ -151,6 +153,12 @@ const DEFAULT_BODY_LIMIT_BYTES = 10 * 1024 * 1024
 /** No body can be longer than the longest text. */
 const MAX_BODY_LIMIT_BYTES = 256 * 1024 * 1024
 
+/** The default of `requestTimeoutMs`: 5 minutes. */
+const DEFAULT_REQUEST_TIMEOUT_MS = 300_000
+
+/** A day: who needs longer sends less at a time. */
+const MAX_REQUEST_TIMEOUT_MS = 86_400_000
+
 /** The most keys, peers and origins that can be named. */
 const MAX_NAMED = 1024
 
@@ -190,6 +198,10 @@ const checks: Record<keyof ServerOptions, Check> = {
     check(name, value, value !== 0, 'use at least 1')
   },
   bodyLimitBytes: (name, value) => checkWhole(name, value, MAX_BODY_LIMIT_BYTES),
+  requestTimeoutMs: (name, value) => {
+    checkWhole(name, value, MAX_REQUEST_TIMEOUT_MS)
+    check(name, value, value !== 0, 'use at least 1')
+  },
   secretFile: (name, value) => check(name, value, isText(value), 'use the path of a file'),
   allowUnsigned: (name, value) => checkTexts(name, value, (network) => checkNetwork(name, network)),
   tokenFile: (name, value) => check(name, value, isText(value), 'use the path of a file'),
@@ -240,6 +252,7 @@ export function resolveOptions(options: ServerOptions): ResolvedOptions {
     maxClockDriftMs: options.maxClockDriftMs ?? DEFAULT_MAX_CLOCK_DRIFT_MS,
     tombstoneTtlMs: options.tombstoneTtlMs ?? DEFAULT_TOMBSTONE_TTL_MS,
     bodyLimitBytes: options.bodyLimitBytes ?? DEFAULT_BODY_LIMIT_BYTES,
+    requestTimeoutMs: options.requestTimeoutMs ?? DEFAULT_REQUEST_TIMEOUT_MS,
     secretFile: options.secretFile,
     allowUnsigned: Object.freeze([...(options.allowUnsigned ?? [])]),
     tokenFile: options.tokenFile,

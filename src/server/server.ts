@@ -34,6 +34,7 @@ import { type Logger, silent } from './log.ts'
 import { Metrics, type MetricsSource } from './metrics.ts'
 import { type ResolvedOptions, resolveOptions, type ServerOptions } from './options.ts'
 import { Routes } from './openapi/document.ts'
+import { patienceOf } from './patience.ts'
 import { Perimeter } from './perimeter.ts'
 import { PivotSide } from './pivot-side.ts'
 import { pivotStatus } from './pivot-status.ts'
@@ -53,9 +54,6 @@ const CLOSE_MS = 2000
 
 /** How long a start waits for the node to join its cluster; it goes on trying afterwards. */
 const JOIN_MS = 5000
-
-/** How long the whole of a request may take to arrive. */
-const REQUEST_TIMEOUT_MS = 300_000
 
 /** What a node has besides its store. */
 interface ServerParts {
@@ -298,12 +296,15 @@ export class Server {
   }
 
   #application(): FastifyInstance {
-    const { bodyLimitBytes } = this.#options
+    const { bodyLimitBytes, requestTimeoutMs } = this.#options
     const { certificates } = this.#perimeter
+    const patience = patienceOf(requestTimeoutMs)
     const app = fastify({
-      ...(certificates && { https: certificates.serverOptions }),
+      ...(certificates
+        ? { https: { ...certificates.serverOptions, ...patience } }
+        : { http: patience }),
       bodyLimit: bodyLimitBytes,
-      requestTimeout: REQUEST_TIMEOUT_MS,
+      requestTimeout: requestTimeoutMs,
       return503OnClosing: false,
       clientErrorHandler: answerClientError,
       frameworkErrors: (error, request, reply) =>

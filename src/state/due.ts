@@ -9,7 +9,7 @@ export interface Removal {
 
 /** What is to go at a moment. */
 export interface Due {
-  /** At most two steps' worth; they go in one step. */
+  /** They go in one step, so they are bounded. */
   readonly removals: readonly Removal[]
   /** True if more are to go at once. */
   readonly more: boolean
@@ -17,7 +17,7 @@ export interface Due {
 
 /** Tells what a filter's limit or ttl does not let stay. */
 export interface DueEntries {
-  /** How many entries there are; Infinity is never told, 0 where nobody counts. */
+  /** How many entries there are; 0 where nobody counts them. */
   readonly size: number
   /** When the next entry is to go by its age, in nanoseconds since the epoch, as of the last {@link DueEntries.at}. */
   readonly soonest: bigint | undefined

@@ -48,6 +48,8 @@ test.each([
   [{ peers: ['x:1', 'http://'] }, 'SKERRY_OPTION_INVALID', "'peers'"],
   [{ tombstoneTtlMs: 0 }, 'SKERRY_OPTION_INVALID', "'tombstoneTtlMs'"],
   [{ maxClockDriftMs: -1 }, 'SKERRY_OPTION_INVALID', "'maxClockDriftMs'"],
+  [{ requestTimeoutMs: 0 }, 'SKERRY_OPTION_INVALID', "'requestTimeoutMs'"],
+  [{ requestTimeoutMs: 1e9 }, 'SKERRY_OPTION_INVALID', "'requestTimeoutMs'"],
   [{ bodyLimitBytes: 1e12 }, 'SKERRY_OPTION_INVALID', "'bodyLimitBytes'"],
   [{ allowedOrigins: ['app.example'] }, 'SKERRY_OPTION_INVALID', "'allowedOrigins'"],
   [{ allowedHosts: 'proxy' }, 'SKERRY_OPTION_INVALID', "'allowedHosts'"],
