@@ -10,7 +10,10 @@ interface Limited extends LoopNode {
 }
 
 async function limited(loop: Loop, id: string, filters: Filters): Promise<Limited> {
-  const node = await loopNode(loop, id, id === 'a' ? {} : { leader: 'a' })
+  // A node alone may collect what it deleted at any time; these tests look at tombstones.
+  const collectIntervalMs = 86_400_000
+  const leader = id === 'a' ? {} : { leader: 'a' }
+  const node = await loopNode(loop, id, { collectIntervalMs, ...leader })
   const failures: HookFailure[] = []
   const { store, env } = node
   const state = new State({ store, env, filters, hookFailed: (failed) => failures.push(failed) })
