@@ -3,6 +3,7 @@ import { Command } from 'commander'
 import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
 import { addBackup } from './backup.ts'
+import { addBench } from './bench.ts'
 import { addCluster } from './cluster.ts'
 import { addData } from './data.ts'
 import { addDemo } from './demo.ts'
@@ -35,6 +36,7 @@ function commandLine(): Command {
   addWatch(program)
   addCluster(program)
   addEvents(program)
+  addBench(program, fileURLToPath(import.meta.url))
   addSim(program)
   return program
 }

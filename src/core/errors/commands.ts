@@ -38,6 +38,10 @@ export const commandErrors = {
     message: (dir: string) =>
       `'${dir}' holds something already; name a directory that is empty or not there`,
   },
+  BENCH_FAILED: {
+    status: 500,
+    message: (why: string) => `the measurement was not finished: ${excerpt(why)}`,
+  },
   DEMO_FAILED: {
     status: 500,
     message: (why: string) => `the demo did not show what it should: ${why}`,
