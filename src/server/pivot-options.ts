@@ -92,6 +92,7 @@ export function resolvePivot(
     if (!isShared) all.push({ path: nodesKey, store: undefined, leader: leaderUrl })
   }
   assertApart(all)
+  if (options.nativeLink === false) all.forEach(assertNamed)
   return Object.freeze({
     extraNodeUrls: Object.freeze((options.extraNodeUrls ?? []).map(hostAndPort)),
     autoSyncOnStart: options.autoSyncOnStart ?? true,
@@ -140,6 +141,14 @@ function assertApart(keys: readonly ResolvedKey[]): void {
       }
     }
   }
+}
+
+/** Without native links a key that the pivot protocol can't name would be kept in step with nobody, unsaid. */
+function assertNamed(key: ResolvedKey): void {
+  if (isPivotKey(key)) return
+  const why =
+    'without native links a key is one path, or ends in its only *; name it, or leave nativeLink on'
+  invalid('keys', key.path, why)
 }
 
 /** Checks one key. @throws SKERRY_OPTION_INVALID, SKERRY_OPTION_UNKNOWN, SKERRY_PATH_INVALID, SKERRY_PATH_RESERVED */

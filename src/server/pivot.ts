@@ -99,11 +99,11 @@ class PivotRoutes {
     await this.#admit(request, 'write', path)
     const body = bodyText(request.body as Buffer | undefined)
     const originator = request.headers[ORIGINATOR_HEADER]
-    const deleted = await this.#options.pivot.post(path, body, originator)
-    // Go nodes read no more than the status. Skerry nodes need not infer the delete from absence.
-    return deleted === undefined
-      ? reply.send()
-      : reply.type(JSON_TYPE).send(`{"deleted":${deleted}}`)
+    const { deleted, hidden } = await this.#options.pivot.post(path, body, originator)
+    // Go nodes read no more than the status. Skerry nodes need not infer anything from absence.
+    if (deleted !== undefined) return reply.type(JSON_TYPE).send(`{"deleted":${deleted}}`)
+    if (hidden) return reply.type(JSON_TYPE).send('{"hidden":true}')
+    return reply.send()
   }
 
   async delete(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {

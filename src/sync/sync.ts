@@ -121,6 +121,8 @@ export class Sync {
   /** Begins to dial. Links that others open are taken from now on. */
   start(): void {
     this.#unwatch = this.#options.store.watch(() => {
+      // Others than links may begin a new history too.
+      this.#renewed()
       for (const link of this.#admitted.values()) link.wake()
     })
     for (const dialer of this.#dialers) dialer.start()

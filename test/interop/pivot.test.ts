@@ -113,6 +113,30 @@ for (const kind of KINDS) {
   })
 }
 
+test(
+  'killed with a full outbox and started again, a Skerry node delivers everything',
+  async () => {
+    const pair = await nodeUnderOurs(KINDS[0]!)
+    const { ours, peer, gates } = pair
+    for (const n of [1, 2]) await set(ours, `users/u${n}`, { n })
+    await bothHold(pair, { 'users/u1': { n: 1 }, 'users/u2': { n: 2 } })
+    for (const gate of gates) await gate.cut()
+    const values: Record<string, unknown> = { 'users/u1': { by: 'peer' }, 'users/u2': undefined }
+    await peer.set('users/u1', { by: 'peer' })
+    await peer.delete('users/u2')
+    for (let n = 0; n < 300; n++) {
+      values[`users/k${n}`] = { n }
+      await peer.set(`users/k${n}`, { n })
+    }
+    await peer.kill()
+    await peer.run()
+    expect(await oursAt(ours, 'users/k0')).toBeUndefined()
+    for (const gate of gates) await gate.heal()
+    await bothHold(pair, values)
+  },
+  TEST_LIMIT_MS,
+)
+
 function scenarios(kind: Kind, { pairOf, leads }: (typeof ROLES)[number]): void {
   test('creates, edits, deletes and a single key travel both ways', async () => {
     const pair = await pairOf(kind)

@@ -87,6 +87,8 @@ export class Follower {
   #running: Promise<void> | undefined
   #isActive = false
   #isOpen = false
+  /** Whether the own clock was ahead is to be looked at before anything goes out. */
+  #isClockDue = true
   #failures = 0
   #lastError: string | undefined
   #lastReadMs = -Infinity
@@ -100,7 +102,8 @@ export class Follower {
     const remote = new Remote(http, url, own)
     this.#followed = keys.map((key) => {
       const push = (_key: PivotKey, entry: Entry) => remote.push(entry)
-      const outbox = new Outbox({ env, leader, push }, key)
+      const hidden = (): void => void (this.#isClockDue = true)
+      const outbox = new Outbox({ env, leader, push, hidden }, key)
       const removed = removedOf(key.store)
       const puller = new Puller({ key, remote, leader, outbox, removed })
       return { key, outbox, puller, behind: true, listed: undefined }
@@ -120,7 +123,7 @@ export class Follower {
   activate(): void {
     if (this.#isActive || this.#stopped) return
     this.#isActive = true
-    for (const followed of this.#followed) followed.behind = true
+    this.#fallBehind()
     if (this.#options.syncAtStart) this.#wake()
     else this.#schedule(this.#options.pollIntervalMs)
     this.#options.changed()
@@ -169,7 +172,7 @@ export class Follower {
 
   /** Compares everything with the leader's, both ways. */
   async synchronize(): Promise<void> {
-    for (const followed of this.#followed) followed.behind = true
+    this.#fallBehind()
     await this.pull()
   }
 
@@ -244,11 +247,13 @@ export class Follower {
     const { pollIntervalMs, env } = this.#options
     try {
       await this.#meet()
+      await this.#mindClock()
       await this.#round()
+      await this.#mindClock()
       this.#note(undefined)
       this.#schedule(pollIntervalMs)
     } catch (error) {
-      for (const followed of this.#followed) followed.behind = true
+      this.#fallBehind()
       this.#failures++
       this.#release(error)
       this.#note(messageOf(error))
@@ -260,6 +265,19 @@ export class Follower {
   async #meet(): Promise<void> {
     const { peers, keys } = this.#options
     await peers.heard(peerName(this.url), keys)
+  }
+
+  #fallBehind(): void {
+    for (const followed of this.#followed) followed.behind = true
+    this.#isClockDue = true
+  }
+
+  /** What this node stamped with a clock gone wild is put right before anybody sees it. */
+  async #mindClock(): Promise<void> {
+    if (!this.#isClockDue) return
+    this.#isClockDue = false
+    const stores = new Set(this.#followed.map(({ key }) => key.store))
+    for (const store of stores) await store.restamp()
   }
 
   /** Until there is nothing more to fetch or push; what goes wrong with one key holds up no other. */

@@ -12,21 +12,28 @@ import { isSameWrite } from './wire.ts'
 export interface Undeliverable {
   readonly path: string
   readonly seq: number
-  /** The status that it was refused with; 0 if it is kept here because its stamp is too far ahead. */
+  /**
+   * The status that it was refused with; 0 if it is kept here because its stamp is too far ahead, 200 if the leader
+   * has it and shows it to nobody.
+   */
   readonly status: number
   readonly reason: string
   /** Nanoseconds of wall time. */
   readonly since: bigint
 }
 
-/** What came of a push: delivered, or refused for good. What failed is thrown. */
+/** What came of a push: delivered, taken but not shown, or refused for good. What failed is thrown. */
 export type Pushed =
   /** `deleted`: when the leader saw the path deleted, if that stands */
   | { readonly status: 'delivered'; readonly deleted: bigint | undefined }
+  | { readonly status: 'hidden' }
   | { readonly status: 'refused'; readonly http: number; readonly reason: string }
 
 /** The most versions that are listed as undeliverable; with more the outbox waits. */
 export const MAX_UNDELIVERABLE = 10_000
+
+/** How many of them are tried again at a time. */
+const RETRIES = 256
 
 const PAGE = 256
 const PARALLEL = 8
@@ -38,6 +45,8 @@ export interface OutboxHost {
   readonly leader: string
   /** Sends a version to the leader; rejects if that failed and is to be tried again. */
   push(key: PivotKey, entry: Entry): Promise<Pushed>
+  /** Called when the leader has taken a version and does not show it: the clock here may be ahead. */
+  hidden(): void
 }
 
 /**
@@ -128,10 +137,13 @@ export class Outbox {
     return from === this.#host.leader || seq <= cursor
   }
 
-  /** Tries once more what may have been refused for a while only. */
+  /** Tries once more what may have been refused for a while only, in turns. */
   retryTransient(): void {
+    let left = RETRIES
     for (const { path, status } of this.#undeliverable.values()) {
-      if (status >= 500) this.#again.add(path)
+      if (status < 500 && status !== HIDDEN) continue
+      if (left-- === 0) return
+      this.#again.add(path)
     }
   }
 
@@ -222,6 +234,10 @@ export class Outbox {
       if (pushed.deleted !== undefined) await this.#deleted(entry.path, pushed.deleted)
       return this.#delivered(entry.path)
     }
+    if (pushed.status === 'hidden') {
+      this.#host.hidden()
+      return this.#refused({ path: entry.path, seq, status: HIDDEN, reason: UNSHOWN })
+    }
     const { http: status, reason } = pushed
     await this.#refused({ path: entry.path, seq, status, reason })
   }
@@ -240,9 +256,12 @@ export class Outbox {
     if (this.#undeliverable.size >= MAX_UNDELIVERABLE && !this.#undeliverable.has(path)) {
       throw skerryError('LEADER_REFUSES', MAX_UNDELIVERABLE)
     }
-    const since = this.#host.env.now()
+    const known = this.#undeliverable.get(path)
+    const since = known?.seq === seq ? known.since : this.#host.env.now()
     const value = pack([seq, status, reason, since])
     await this.#key.store.saveNotes([{ name: this.#notes + path, value }])
+    // To the end, so that others are tried again before it.
+    this.#undeliverable.delete(path)
     this.#undeliverable.set(path, { ...refused, since })
   }
 }
@@ -257,5 +276,12 @@ interface Failure {
 function isRefusal(error: unknown): boolean {
   return error instanceof SkerryError && error.code === 'SKERRY_PEER_REFUSED'
 }
+
+/** The status of what a leader took and does not show. */
+const HIDDEN = 200
+
+const UNSHOWN =
+  'the leader has it and shows it to nobody: its stamp is ahead of the clock there, or it may undo a forgotten ' +
+  'delete; see `skerry withheld` there'
 
 const AHEAD = 'its stamp is too far ahead; it goes out when its time has come'

@@ -10,7 +10,7 @@ import { type PivotKey, PivotKeys } from './keys.ts'
 import { Leader } from './leader.ts'
 import type { NodeHealth } from './nodes.ts'
 import { type PivotPeer, PivotPeers } from './peers.ts'
-import { Receiver, type Target } from './receiver.ts'
+import { Receiver, type Taken, type Target } from './receiver.ts'
 import { RemovedEntries, type RemovedEntry } from './removed.ts'
 import { parsePosted, pivotJson } from './wire.ts'
 
@@ -185,10 +185,10 @@ export class Pivot {
   }
 
   /**
-   * `POST /pivot/{path}`. Resolves to when the path was deleted, if that is newer.
+   * `POST /pivot/{path}`
    * @throws SKERRY_KEY_NOT_SHARED, SKERRY_JSON_INVALID, SKERRY_PATH_INVALID
    */
-  async post(path: string, body: string, originator: unknown): Promise<bigint | undefined> {
+  async post(path: string, body: string, originator: unknown): Promise<Taken> {
     const target = this.#target(path, originator)
     return this.#receiver.post(target, parsePosted(body, path))
   }

@@ -12,6 +12,14 @@ export interface Target {
   readonly from: string
 }
 
+/** What came of a POST beyond being taken. */
+export interface Taken {
+  /** When the path was deleted, if that is what stands. */
+  readonly deleted?: bigint
+  /** Readers don't see it: it is kept aside for its stamp, or withheld. Who sent it must not let go of it. */
+  readonly hidden?: true
+}
+
 /**
  * Takes what peers post and delete. The newest version wins whatever order they come in; a peer that is
  * overruled is brought to look again, by a new stamp on what overruled it.
@@ -26,15 +34,17 @@ export class Receiver {
     this.#tellAgain = tellAgain
   }
 
-  /**
-   * Stores an entry with its own times, unless something newer is there.
-   * @returns when the path was deleted, if that is what stands
-   */
-  async post(target: Target, entry: Entry): Promise<bigint | undefined> {
+  /** Stores an entry with its own times, unless something newer is there. */
+  async post(target: Target, entry: Entry): Promise<Taken> {
     await this.#peers.heard(target.from, [target.key])
     await this.#take(target, entry)
-    const held = await target.key.store.newest(target.path)
-    return held?.data === null ? stampOf(held) : undefined
+    const { store } = target.key
+    const held = await store.newest(target.path)
+    // Nothing there: it is withheld.
+    if (held === undefined) return { hidden: true }
+    if (held.data === null) return { deleted: stampOf(held) }
+    const isHidden = isSameWrite(held, entry) && isAside(held, await store.read(target.path))
+    return isHidden ? { hidden: true } : {}
   }
 
   async #take(target: Target, entry: Entry): Promise<void> {

@@ -88,6 +88,7 @@ export class Remote {
     })
     const { status, body } = answer
     if ((status >= 200 && status < 300) || (isDelete && isMissing(answer))) {
+      if (!isDelete && body === '{"hidden":true}') return { status: 'hidden' }
       return { status: 'delivered', deleted: isDelete ? undefined : deletedAt(body) }
     }
     if (status >= 400 && status < 500 && !TRANSIENT.has(status)) {

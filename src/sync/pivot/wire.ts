@@ -15,7 +15,9 @@ export const PIVOT_ROUTE = '/_pivot'
  * `created`.
  */
 export function pivotJson(entry: Entry): string {
-  return entryJson({ ...entry, updated: stampOf(entry) })
+  const json = entryJson({ ...entry, updated: stampOf(entry) })
+  // Go nodes pass over it. Skerry nodes would keep the entry aside for its stamp.
+  return entry.overrules ? `${json.slice(0, -1)},"overrules":true}` : json
 }
 
 /** What a peer lists. */
@@ -46,7 +48,9 @@ export function parseList(text: string, key: PivotKey): Listed {
  * @throws SKERRY_JSON_INVALID, SKERRY_PATH_INVALID
  */
 export function parsePosted(text: string, path: string): Entry {
-  const entry = parseEntry(text, path, '')
+  const parsed = parseEntry(text, path, '')
+  const overrules = jsonMembers(text).get('overrules') === 'true'
+  const entry: Entry = overrules ? { ...parsed, overrules } : parsed
   const fault = entryFault(entry)
   if (fault !== undefined) throw new SkerryError('SKERRY_JSON_INVALID', 400, fault)
   return entry

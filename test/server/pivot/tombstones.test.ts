@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import type { Server } from '../../../src/index.ts'
 import { runningNode } from '../running.ts'
+import { Fleet, type Member, type MemberOptions, SkewedClock } from './fleet.ts'
 import { GoPeer } from './go-peer.ts'
 import { becomes, holds, shows } from './shown.ts'
 
@@ -84,6 +85,61 @@ test('a Go leader that was away for longer than tombstones live brings nothing b
   expect(node.status().sync.withheld).toBe(1)
   await node.store.resolveWithheld(['users/u1'], 'drop')
   await holds(leader, { 'users/u1': undefined, 'users/u2': '"new"' })
+})
+
+/** A Skerry leader by this protocol alone and its node, cut off before the leader forgot a delete. */
+async function leaderThatForgot(member: MemberOptions = {}) {
+  const fleet = await Fleet.start({ nativeLink: false }, [{}, member])
+  const [node] = fleet.nodes as [Member]
+  const { server: leader } = fleet.leader
+  for (const n of [1, 2, 3]) await leader.state.text.set(`users/u${n}`, String(n))
+  await shows(node.server, { 'users/u1': '1', 'users/u3': '3' })
+  await node.cut()
+  await node.server.state.text.set('users/mine', '"mine"')
+  await leader.state.text.delete('users/u1')
+  await expire(leader)
+  await leader.state.text.set('users/u2', '"edited"')
+  await node.heal()
+  return { leader, node }
+}
+
+test('what a Skerry leader withholds stays with the node that wrote it, until it is released', async () => {
+  const { leader, node } = await leaderThatForgot()
+  await becomes(() => leader.status().sync.withheld, 1)
+  await shows(node.server, { 'users/u1': undefined, 'users/u2': '"edited"' })
+  const undeliverable = () => node.server.pivot.status.leaders[0]!.keys[0]!.undeliverable
+  await becomes(() => undeliverable().named.map(({ path }) => path), ['users/mine'])
+  expect(undeliverable().named[0]).toMatchObject({ status: 200 })
+  // Further lists lack it, and prove nothing.
+  await leader.state.text.set('users/u2', '"again"')
+  await shows(node.server, { 'users/u2': '"again"', 'users/mine': '"mine"' })
+  expect(await node.server.pivot.removed('users/mine', 10)).toEqual([])
+  await leader.store.resolveWithheld(['users/mine'], 'release')
+  await shows(leader, { 'users/mine': '"mine"' })
+  await becomes(() => undeliverable().count, 0)
+  await shows(node.server, { 'users/mine': '"mine"' })
+})
+
+test('what a Skerry leader withheld and an operator drops goes from the node that wrote it, too', async () => {
+  const { leader, node } = await leaderThatForgot()
+  await becomes(() => leader.status().sync.withheld, 1)
+  await leader.store.resolveWithheld(['users/mine'], 'drop')
+  await shows(node.server, { 'users/mine': undefined, 'users/u2': '"edited"' })
+})
+
+test('what a leader with a slow clock keeps aside stays with the node that wrote it', async () => {
+  const clock = new SkewedClock()
+  clock.offsetMs = -3_600_000
+  const fleet = await Fleet.start({ nativeLink: false }, [{ clock }, {}])
+  const [node] = fleet.nodes as [Member]
+  const { server: leader } = fleet.leader
+  await leader.state.text.set('users/u1', '1')
+  await shows(node.server, { 'users/u1': '1' })
+  await node.server.state.text.set('users/mine', '"mine"')
+  await becomes(async () => (await leader.store.aside(10)).map(({ path }) => path), ['users/mine'])
+  await leader.state.text.set('users/u2', '2')
+  await shows(node.server, { 'users/u1': '1', 'users/u2': '2', 'users/mine': '"mine"' })
+  expect(await node.server.pivot.removed('users/mine', 10)).toEqual([])
 })
 
 test('who shares keys by this protocol is known, in both roles, and tombstones wait for it', async () => {
