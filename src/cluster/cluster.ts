@@ -3,7 +3,7 @@ import { skerryError } from '../core/errors.ts'
 import { dealerFor } from './dealer.ts'
 import { Emitter } from './emitter.ts'
 import type { ClusterEvent } from './event.ts'
-import { isWellFormed, newMember, probeUrl, takesWork } from './member.ts'
+import { assertFieldsKnown, isWellFormed, newMember, probeUrl, takesWork } from './member.ts'
 import type { Member, MemberInput } from './member.ts'
 import { Monitor } from './monitor.ts'
 import type { ResolvedClusterOptions } from './options.ts'
@@ -11,7 +11,7 @@ import type { Prober, ProbeResult } from './prober.ts'
 import type { Notice, Registry } from './registry.ts'
 import { Replica } from './replica.ts'
 import { Contest } from './ring/rendezvous.ts'
-import { spread } from './ring/ring.ts'
+import { assertId, spread } from './ring/ring.ts'
 import { ownerFirst, slotOf } from './ring/slots.ts'
 import type { ClusterStatus, NodeHealth } from './status.ts'
 import type { Draft, View } from './view.ts'
@@ -92,6 +92,7 @@ export class Cluster extends Emitter<ClusterEvent> {
    * @throws SKERRY_MEMBER_INVALID naming what is wrong
    */
   async join(input: MemberInput): Promise<Member> {
+    assertFieldsKnown(input)
     const member = newMember(input, 0)
     await this.#change(({ members }) => {
       const incarnation = (members.get(member.id)?.incarnation ?? 0) + 1
@@ -127,6 +128,20 @@ export class Cluster extends Emitter<ClusterEvent> {
       await this.#pause(this.#parts.options.leaseMs / LOOKS_PER_LEASE)
     }
     this.#assertStarted()
+  }
+
+  /**
+   * Takes a member out of the ring at once, as its health check would when it is next asked: for a
+   * process that is about to stop. It takes work again once it joins, or its health check is asked
+   * and answers 2xx.
+   * @throws SKERRY_MEMBER_UNKNOWN
+   */
+  async stepAside(id: string): Promise<void> {
+    await this.#change((view) => {
+      const member = memberOf(view, id)
+      const incarnation = this.#fresh(member.incarnation + 1)
+      return member.ready ? { members: [{ ...member, ready: false, incarnation }] } : undefined
+    })
   }
 
   /**
@@ -222,9 +237,7 @@ export class Cluster extends Emitter<ClusterEvent> {
     this.#assertStarted()
     const known = this.#workers.get(id)
     if (known && !known.stopped) return known
-    if (typeof id !== 'string' || id === '') {
-      throw skerryError('MEMBER_INVALID', 'id', id, 'give a string that is not empty')
-    }
+    assertId(id)
     const worker = new Worker(id, { ...this.#parts, replica: this.#replica })
     this.#workers.set(id, worker)
     return worker
@@ -361,10 +374,12 @@ function memberOf(view: View, id: string): Member {
 }
 
 function contestOf({ members }: View): Contest {
-  const candidates = [...members.values()].map((member) => ({
-    ...member,
-    available: takesWork(member),
-  }))
+  const candidates = [...members.values()].map((member) => {
+    const { id, weight, zone, region } = member
+    // Zones are told apart within their region.
+    const place = zone === '' && region === '' ? '' : JSON.stringify([region, zone])
+    return { id, weight, zone: place, available: takesWork(member) }
+  })
   return new Contest(candidates)
 }
 

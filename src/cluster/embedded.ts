@@ -2,6 +2,7 @@ import { type Env, NS_PER_MS, randomId } from '../core/env.ts'
 import type { Store, Write } from '../store/store.ts'
 import { Ledger, type LedgerState } from './ledger.ts'
 import { type Member, parseMember } from './member.ts'
+import { Audience } from './notices.ts'
 import type {
   Change,
   ClaimAnswer,
@@ -16,7 +17,7 @@ import type {
   SessionAnswer,
   Snapshot,
 } from './registry.ts'
-import { formatTable, parseTable } from './table.ts'
+import { formatTable, readKeptTable } from './table.ts'
 
 /** Where it all lies in the store. Ids become hexadecimal: a path takes fewer characters. */
 const TABLE = 'cluster/table'
@@ -45,7 +46,7 @@ export interface EmbeddedOptions {
 export class EmbeddedRegistry implements Registry {
   readonly #newLedger: (state?: LedgerState) => Ledger
   readonly #options: EmbeddedOptions
-  readonly #listeners = new Set<(notice: Notice) => void>()
+  readonly #audience = new Audience()
   readonly #faults: Error[] = []
   #ledger: Ledger
   #store: Store | undefined
@@ -211,12 +212,11 @@ export class EmbeddedRegistry implements Registry {
   }
 
   async publish(notice: Notice): Promise<void> {
-    for (const listener of this.#listeners) listener(notice)
+    this.#audience.tell(notice)
   }
 
   subscribe(listener: (notice: Notice) => void): () => void {
-    this.#listeners.add(listener)
-    return () => void this.#listeners.delete(listener)
+    return this.#audience.subscribe(listener)
   }
 
   async #inTurn<T>(step: () => Promise<T>): Promise<T> {
@@ -266,12 +266,14 @@ export class EmbeddedRegistry implements Registry {
     if (text === undefined || text === null) return undefined
     const table = JSON.parse(text) as TableRecord
     this.#epochsUntil = table.epoch
+    const kept = readKeptTable(table.owners, table.slots)
+    this.#faults.push(...kept.faults)
     return {
       version: table.version,
       tableVersion: table.tableVersion,
       epoch: table.epoch,
       leadership: { monitor: '', term: 0, beat: 0 },
-      owners: parseTable(table.owners, table.slots),
+      owners: kept.owners,
       members: new Map(rows.flatMap(({ path, data }) => this.#memberOf(path, data))),
       keys: new Map(
         sets.map(({ path, data }) => [

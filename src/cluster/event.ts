@@ -14,7 +14,10 @@ export type ClusterEvent =
   | { readonly type: MemberEventType; readonly nodeId: string; readonly version: number }
   /** Slots changed their assigned node to `nodeId`, from `from`; either may be empty. */
   | ({ readonly type: 'moved'; readonly nodeId: string; readonly version: number } & SlotMove)
-  /** All slots that moved for one change, `nodeId` being the member that brought it about. */
+  /**
+   * All slots that moved for one change, `nodeId` being the member that brought it about; empty where
+   * the leader mended a table that was broken from outside.
+   */
   | {
       readonly type: 'rebalanced'
       readonly nodeId: string

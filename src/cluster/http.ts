@@ -5,8 +5,8 @@ import { messageOf } from '../core/errors.ts'
 import type { ProbeOutcome } from './detector.ts'
 import type { Prober, ProbeResult } from './prober.ts'
 
-/** A member's answer is only its status; of a longer body no more than this is read. */
-const BODY_MAX = 65_536
+/** A member's answer is only its status; no more than this is read of its body. */
+const BODY_BYTES_MAX = 65_536
 
 /**
  * Probes by GET: 2xx is alive, 503 lives but is not ready, everything else and silence is a miss.
@@ -41,13 +41,17 @@ export class HttpProber implements Prober {
     const { get } = url.startsWith('https:') ? https : http
     return new Promise<number>((resolve, reject) => {
       const request = get(url, { agent: false, signal }, (response) => {
-        let size = 0
+        const { statusCode = 0 } = response
+        let bytes = 0
         response.on('data', (chunk: Buffer) => {
-          size += chunk.length
-          if (size > BODY_MAX) response.destroy(new Error(`the answer is over ${BODY_MAX} bytes`))
+          bytes += chunk.length
+          if (bytes <= BODY_BYTES_MAX) return
+          resolve(statusCode)
+          response.destroy()
         })
-        response.on('end', () => resolve(response.statusCode ?? 0))
+        response.on('end', () => resolve(statusCode))
         response.on('error', reject)
+        response.on('close', () => reject(new Error('the answer broke off')))
       })
       request.on('error', reject)
     })

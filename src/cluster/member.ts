@@ -42,6 +42,24 @@ export function takesWork(member: Member): boolean {
   return member.status !== 'dead' && member.ready && !member.draining
 }
 
+/** Of a member as it is shown; whoever joins with what it was shown has them, and they don't count. */
+const SHOWN = ['status', 'ready', 'draining', 'failures', 'incarnation', 'slots']
+const GIVEN = ['id', 'address', 'port', 'path', 'zone', 'region', 'weight', 'meta']
+
+/**
+ * A field that there is none of is a slip of the pen: it would be ignored for good.
+ * @throws SKERRY_MEMBER_INVALID naming the field that is unknown
+ */
+export function assertFieldsKnown(input: unknown): asserts input is object {
+  if (typeof input !== 'object' || input === null) {
+    throw skerryError('MEMBER_INVALID', 'id', undefined, 'give an object with id, address and port')
+  }
+  for (const [field, value] of Object.entries(input)) {
+    if (GIVEN.includes(field) || SHOWN.includes(field)) continue
+    throw skerryError('MEMBER_INVALID', field, value, `there is ${GIVEN.join(', ')}`)
+  }
+}
+
 /**
  * Fills in the defaults, checked.
  * @throws SKERRY_MEMBER_INVALID naming the field that is wrong

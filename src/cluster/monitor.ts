@@ -7,6 +7,7 @@ import type { Prober } from './prober.ts'
 import { Pulse } from './pulse.ts'
 import type { Head, Notice, Registry } from './registry.ts'
 import type { Replica } from './replica.ts'
+import { hasOrphans } from './view.ts'
 import type { Draft, View } from './view.ts'
 
 export interface MonitorOptions extends DetectorOptions {
@@ -63,7 +64,9 @@ export class Monitor {
   }
 
   async start(): Promise<void> {
-    this.#unsubscribe = this.#parts.registry.subscribe((notice) => void this.#hear(notice))
+    this.#unsubscribe = this.#parts.registry.subscribe((notice) => {
+      this.#hear(notice).catch(this.#parts.onError)
+    })
     await this.#pulse.wake()
   }
 
@@ -148,6 +151,7 @@ class Office {
   readonly #silent = new Standstill()
   readonly #recoveries = new Standstill()
   readonly #health = new Map<string, Health & { incarnation: number }>()
+  #orphans = false
   #cancelTick: CancelTimer = () => {}
   #reporting = false
   #closed = false
@@ -166,6 +170,7 @@ class Office {
   }
 
   see(view: View): void {
+    this.#orphans = hasOrphans(view)
     this.detector.watch(view.members.values(), this.#parts.env.monotonicMs())
   }
 
@@ -173,7 +178,13 @@ class Office {
   async govern(head: Head): Promise<void> {
     await this.#endRecovery(head)
     await this.#fenceSilent()
+    await this.#adoptOrphans()
     await this.#report()
+  }
+
+  async #adoptOrphans(): Promise<void> {
+    if (!this.#orphans) return
+    await this.#parts.replica.change((view) => (hasOrphans(view) ? {} : undefined), this.term)
   }
 
   async #endRecovery({ run, recovering }: Head): Promise<void> {

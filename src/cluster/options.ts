@@ -72,7 +72,7 @@ export function resolveClusterOptions(
   randomId: string,
 ): ResolvedClusterOptions {
   for (const name of Object.keys(options)) {
-    if (!(name in defaults) && name !== 'id') throw skerryError('OPTION_UNKNOWN', name)
+    if (!Object.hasOwn(defaults, name) && name !== 'id') throw skerryError('OPTION_UNKNOWN', name)
   }
   const given = Object.entries(options).filter(([, value]) => value !== undefined)
   const resolved = { ...defaults, id: randomId, ...Object.fromEntries(given) }

@@ -5,6 +5,7 @@ import { connect, newClient } from '../redis/connection.ts'
 import type { ChainableCommander, Client, RedisOptions } from '../redis/connection.ts'
 import { SCRIPT_KEYS, scripts } from './redis/scripts.ts'
 import type { ScriptName } from './redis/scripts.ts'
+import { Audience } from './notices.ts'
 import { LOG_LENGTH } from './registry.ts'
 import type {
   Change,
@@ -20,7 +21,7 @@ import type {
   SessionAnswer,
   Snapshot,
 } from './registry.ts'
-import { formatTable, parseTable } from './table.ts'
+import { formatTable, readKeptTable } from './table.ts'
 
 /** Commands in one round trip. */
 const PIPELINE = 1_000
@@ -35,7 +36,7 @@ export class RedisRegistry implements Registry {
   readonly #base: string
   readonly #client: Client
   readonly #subscriber: Client
-  readonly #listeners = new Set<(notice: Notice) => void>()
+  readonly #audience = new Audience()
 
   /** @throws SKERRY_OPTION_UNKNOWN, SKERRY_OPTION_INVALID */
   constructor(options: RedisOptions, prefix: string, name: string) {
@@ -47,7 +48,7 @@ export class RedisRegistry implements Registry {
     for (const [script, lua] of scripts) {
       this.#client.defineCommand(script, { numberOfKeys: SCRIPT_KEYS.length, lua })
     }
-    this.#subscriber.on('message', (_channel: string, text: string) => this.#hear(text))
+    this.#subscriber.on('message', (_channel: string, text: string) => this.#audience.hear(text))
   }
 
   async open(slots: number): Promise<void> {
@@ -96,8 +97,9 @@ export class RedisRegistry implements Registry {
         faults.push(error as SkerryError)
       }
     }
-    const owners = parseTable(table, Number(slots))
-    return { run: run ?? '', version: Number(version), members, owners, faults }
+    const kept = readKeptTable(table, Number(slots))
+    const about = { run: run ?? '', version: Number(version) }
+    return { ...about, members, owners: kept.owners, faults: [...faults, ...kept.faults] }
   }
 
   async changesAfter(run: string, version: number): Promise<Change[] | undefined> {
@@ -107,7 +109,7 @@ export class RedisRegistry implements Registry {
         .xrange(this.#key('log'), `${version + 1}-0`, '+', 'COUNT', LOG_LENGTH + 1),
     )) as [(string | null)[], [id: string, fields: string[]][]]
     if (head[0] !== run || records.length !== Number(head[1]) - version) return undefined
-    return records.map(([, [, text = '']]) => JSON.parse(text) as Change)
+    return changesIn(records.map(([, [, text = '']]) => text))
   }
 
   async commit(proposal: Proposal): Promise<CommitAnswer> {
@@ -230,17 +232,7 @@ export class RedisRegistry implements Registry {
   }
 
   subscribe(listener: (notice: Notice) => void): () => void {
-    this.#listeners.add(listener)
-    return () => void this.#listeners.delete(listener)
-  }
-
-  #hear(text: string): void {
-    try {
-      const notice = JSON.parse(text) as Notice
-      for (const listener of this.#listeners) listener(notice)
-    } catch {
-      // Notices only hasten what polls find anyway; a malformed one is nobody's.
-    }
+    return this.#audience.subscribe(listener)
   }
 
   async #overSets(
@@ -297,6 +289,15 @@ export class RedisRegistry implements Registry {
 
   #keysOf(slot: number): string {
     return this.#key(`keys:${slot}`)
+  }
+}
+
+/** Undefined if one of them can't be read: then everything is read anew. */
+function changesIn(records: readonly string[]): Change[] | undefined {
+  try {
+    return records.map((text) => JSON.parse(text) as Change)
+  } catch {
+    return undefined
   }
 }
 

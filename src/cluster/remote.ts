@@ -3,6 +3,7 @@ import * as https from 'node:https'
 import { errorCodes, messageOf, skerryError, SkerryError } from '../core/errors.ts'
 import type { ErrorCode } from '../core/errors.ts'
 import { Agents, exchange, type SignedRequest } from './http/exchange.ts'
+import { Audience } from './notices.ts'
 import type {
   Change,
   ClaimAnswer,
@@ -17,7 +18,7 @@ import type {
   SessionAnswer,
   Snapshot,
 } from './registry.ts'
-import { proposalJson, readKeys, readNotice, readSnapshot, snapshotJson } from './verbs.ts'
+import { proposalJson, readKeys, readSnapshot, snapshotJson } from './verbs.ts'
 import type { RegistryVerb } from './verbs.ts'
 
 /** Where a registry is that a Skerry server keeps for others. */
@@ -50,7 +51,7 @@ const LINE_MAX = 65_536
 export class RemoteRegistry implements Registry {
   readonly #options: RemoteOptions
   readonly #agents = new Agents()
-  readonly #listeners = new Set<(notice: Notice) => void>()
+  readonly #audience = new Audience()
   #stream: http.ClientRequest | undefined
   #reconnect: NodeJS.Timeout | undefined
   #isClosed = false
@@ -173,8 +174,7 @@ export class RemoteRegistry implements Registry {
   }
 
   subscribe(listener: (notice: Notice) => void): () => void {
-    this.#listeners.add(listener)
-    return () => void this.#listeners.delete(listener)
+    return this.#audience.subscribe(listener)
   }
 
   async #askInParts(
@@ -239,20 +239,9 @@ export class RemoteRegistry implements Registry {
       const lines = (rest + chunk).split('\n')
       rest = lines.pop() ?? ''
       if (rest.length > LINE_MAX) response.destroy()
-      for (const line of lines) if (line !== '') this.#hear(line)
+      for (const line of lines) if (line !== '') this.#audience.hear(line)
     })
     response.on('error', () => undefined)
-  }
-
-  #hear(line: string): void {
-    let notice: Notice
-    try {
-      notice = readNotice(JSON.parse(line))
-    } catch {
-      // An error answered in place of the stream, or a server of another version: polling goes on.
-      return
-    }
-    for (const listener of this.#listeners) listener(notice)
   }
 }
 

@@ -21,7 +21,8 @@ export class Replica {
   readonly #deal: Dealer
   readonly #onEvent: (event: ClusterEvent) => void
   readonly #onView: (view: View) => void
-  readonly #reported = new Set<string>()
+  /** What the latest snapshot could not be read for: told once. */
+  #faults: ReadonlySet<string> = new Set()
   #view: View = { run: '', version: 0, members: new Map(), owners: [] }
   #head: Head | undefined
   #refreshing: Promise<Head> | undefined
@@ -132,10 +133,10 @@ export class Replica {
   }
 
   #reportFaults(faults: readonly Error[]): void {
+    const before = this.#faults
+    this.#faults = new Set(faults.map(({ message }) => message))
     for (const error of faults) {
-      if (this.#reported.has(error.message)) continue
-      this.#reported.add(error.message)
-      this.#onEvent({ type: 'error', nodeId: '', error })
+      if (!before.has(error.message)) this.#onEvent({ type: 'error', nodeId: '', error })
     }
   }
 

@@ -50,9 +50,11 @@ const defaults = {
  */
 export function createRing(options: RingOptions = {}): Ring {
   for (const name of Object.keys(options)) {
-    if (!(name in defaults)) throw skerryError('OPTION_UNKNOWN', name)
+    if (!Object.hasOwn(defaults, name)) throw skerryError('OPTION_UNKNOWN', name)
   }
-  const { algorithm, virtualNodes, slots, balanceFactor } = { ...defaults, ...options }
+  const given = Object.entries(options).filter(([, value]) => value !== undefined)
+  const resolved: Required<RingOptions> = { ...defaults, ...Object.fromEntries(given) }
+  const { algorithm, virtualNodes, slots, balanceFactor } = resolved
   assertCount('virtualNodes', virtualNodes, VIRTUAL_NODES_MAX)
   assertCount('slots', slots, SLOTS_MAX)
   assertBalanceFactor(balanceFactor)

@@ -1,3 +1,5 @@
+import { messageOf, skerryError } from '../core/errors.ts'
+
 /** Slots are dealt out in proportion to weight. */
 export interface Share {
   readonly id: string
@@ -145,11 +147,18 @@ export function formatSlots(slots: readonly number[]): string {
   return ranges.join(',')
 }
 
-/** Reads what {@link formatSlots} wrote; a part that is no range is left out. */
-export function parseSlots(text: string): number[] {
+/**
+ * Reads what {@link formatSlots} wrote, by anyone.
+ * @throws RangeError unless it is ranges that ascend, all of them below `end`
+ */
+export function parseSlots(text: string, end: number): number[] {
   const slots: number[] = []
-  for (const [, first = '', last = first] of text.matchAll(/(\d+)(?:-(\d+))?/g)) {
-    for (let slot = Number(first); slot <= Number(last); slot++) slots.push(slot)
+  for (const range of text === '' ? [] : text.split(',')) {
+    const [, first = '', last = first] = /^(\d+)(?:-(\d+))?$/.exec(range) ?? []
+    const from = first === '' ? NaN : Number(first)
+    const ascends = from > (slots.at(-1) ?? -1) && from <= Number(last) && Number(last) < end
+    if (!ascends) throw new RangeError(`'${range}' is no range of slots that may stand there`)
+    for (let slot = from; slot <= Number(last); slot++) slots.push(slot)
   }
   return slots
 }
@@ -166,11 +175,35 @@ export function formatTable(owners: readonly string[]): string {
   return JSON.stringify(Array.from(slots, ([id, list]) => [id, formatSlots(list)]))
 }
 
-/** Reads what {@link formatTable} wrote. */
+/**
+ * Reads what {@link formatTable} wrote, by anyone.
+ * @throws Error if it is no table of `slots` slots, each owned by one at most
+ */
 export function parseTable(text: string | null, slots: number): string[] {
   const owners = new Array<string>(slots).fill(NOBODY)
-  for (const [id, ranges] of JSON.parse(text ?? '[]') as [string, string][]) {
-    for (const slot of parseSlots(ranges)) if (slot < slots) owners[slot] = id
+  for (const [id, ranges] of JSON.parse(text ?? '[]') as [unknown, unknown][]) {
+    if (typeof id !== 'string' || typeof ranges !== 'string') throw new TypeError('no table')
+    for (const slot of parseSlots(ranges, slots)) {
+      if (owners[slot] !== NOBODY) throw new RangeError(`slot ${slot} is owned twice`)
+      owners[slot] = id
+    }
   }
   return owners
+}
+
+/** A table that was kept somewhere; where it can't be read, nobody owns anything. */
+export interface KeptTable {
+  readonly owners: string[]
+  /** Why it can't be read. */
+  readonly faults: readonly Error[]
+}
+
+/** Reads a table that was kept; one that is broken stops nobody. */
+export function readKeptTable(text: string | null, slots: number): KeptTable {
+  try {
+    return { owners: parseTable(text, slots), faults: [] }
+  } catch (error) {
+    const fault = skerryError('REGISTRY_TABLE_INVALID', messageOf(error))
+    return { owners: new Array<string>(slots).fill(NOBODY), faults: [fault] }
+  }
 }

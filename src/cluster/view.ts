@@ -46,7 +46,7 @@ export interface Plan {
 export function planFor(view: View, { members = [], left = [] }: Draft, deal: Dealer): Plan {
   const after = advance(view, { version: view.version, members, left, moves: [] }).members
   const shares = sharesOf(after)
-  if (sameShares(sharesOf(view.members), shares)) {
+  if (sameShares(sharesOf(view.members), shares) && !hasOrphans(view)) {
     return { members, left, owners: view.owners, moves: [] }
   }
   // With nobody to take over, slots stay where they are: moving them would help no one.
@@ -55,6 +55,15 @@ export function planFor(view: View, { members = [], left = [] }: Draft, deal: De
       ? deal(view.owners, shares)
       : view.owners.map((id) => (after.has(id) ? id : NOBODY))
   return { members, left, owners, moves: movesBetween(view.owners, owners) }
+}
+
+/**
+ * Whether a slot is assigned to nobody who takes work, though there is somebody who does. No change
+ * leaves that behind; a row or a table that was broken from outside may.
+ */
+export function hasOrphans({ members, owners }: View): boolean {
+  const takers = new Set(sharesOf(members).map(({ id }) => id))
+  return takers.size > 0 && owners.some((id) => !takers.has(id))
 }
 
 function sharesOf(members: ReadonlyMap<string, Member>): Share[] {

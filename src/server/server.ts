@@ -222,6 +222,7 @@ export class Server {
 
   async #close(): Promise<void> {
     this.#phase = 'stopping'
+    if (this.#clusterNode) await this.#within(CLOSE_MS, this.#clusterNode.stepAside())
     const closed = this.app.close()
     this.#clusterNode?.endStreams()
     await this.#within(DRAIN_MS, this.#inFlight.settled())
@@ -332,7 +333,7 @@ export class Server {
     const source = { state: this.#text, status: () => this.status() }
     frontRoute(app, source, this.#perimeter.authenticator)
     healthRoutes(app, () => this.status())
-    this.#clusterNode?.routes(app)
+    this.#clusterNode?.serve(app, this.#metrics.registry)
     void app.register(transferRoutes(this.store, this.#options.data))
     void app.register(tombstoneRoutes(this.store, this.#links))
     this.#side.routes(app, this.id)

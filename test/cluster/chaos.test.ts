@@ -97,7 +97,7 @@ const between = (low: number, high: number) => low + Math.random() * (high - low
 const pick = <T>(items: readonly T[]): T => items[Math.floor(Math.random() * items.length)]!
 
 test(
-  `chaos: workers, monitors and Redis are killed and stopped for ${seconds} s; no key is lost or doubled`,
+  'chaos: workers, monitors and Redis are killed and stopped; no key is lost or doubled',
   { timeout: seconds * 1_000 + 150_000 },
   async (context) => {
     const why = whyNoRedis()
@@ -126,7 +126,9 @@ test(
     expect(found.flat().sort()).toEqual([...keys].sort())
     expect(sink.doubled).toEqual([])
     const { accepted, refused } = sink
-    console.log(`${JSON.stringify(counts)}, ${accepted} pieces of work, ${refused} refused`)
+    console.log(
+      `${seconds} s: ${JSON.stringify(counts)}, ${accepted} pieces of work, ${refused} refused`,
+    )
   },
 )
 

@@ -24,7 +24,7 @@ const member = (id: string, more: Partial<MemberInput> = {}): MemberInput => {
 describe('bad input is refused at once, naming what is wrong', () => {
   test.each([
     ['id', { id: '' }],
-    ['id', { id: undefined as unknown as string }],
+    ['id', { id: undefined }],
     ['id', { id: 'half \ud800' }],
     ['id', { id: 'x'.repeat(2_000) }],
     ['address', { address: '' }],
@@ -44,6 +44,10 @@ describe('bad input is refused at once, naming what is wrong', () => {
     ['path', { path: 'x'.repeat(2_000) }],
     ['meta', { meta: 10n }],
     ['meta', { meta: 'x'.repeat(20_000) }],
+    ['port', { port: 80n as unknown as number }],
+    ['id', { id: 7n as unknown as string }],
+    ['weight', { weight: '2' as unknown as number }],
+    ['wieght', { wieght: 2 } as Partial<MemberInput>],
   ])('%s of a member: %o', async (field, wrong) => {
     const cluster = await startCluster()
     await expect(cluster.join(member('a', wrong))).rejects.toMatchObject({
@@ -68,13 +72,16 @@ describe('bad input is refused at once, naming what is wrong', () => {
     ['registry', 'ftp://host', 'OPTION_INVALID'],
   ])('option %s: %o', (name, value, code) => {
     expect(() => createCluster({ [name]: value })).toThrow(
-      expect.objectContaining({ code: `SKERRY_${code}` }),
+      expect.objectContaining({
+        code: `SKERRY_${code}`,
+        message: expect.stringContaining(`'${name}'`) as string,
+      }),
     )
   })
 
   test('keys that are no well-formed strings', async () => {
     const cluster = await startCluster()
-    for (const key of [7, null, '\udfff']) {
+    for (const key of [7, null, 7n, '\udfff']) {
       const distributing = cluster.distribute(['fine', key as string])
       await expect(distributing).rejects.toMatchObject({ code: 'SKERRY_WORK_KEY_INVALID' })
     }
@@ -101,6 +108,17 @@ describe('bad input is refused at once, naming what is wrong', () => {
     await cluster.destroy()
     await expect(cluster.start()).rejects.toMatchObject({ code: 'SKERRY_CLUSTER_CLOSED' })
   })
+})
+
+test('a member is taken as it is shown, to join again', async () => {
+  const cluster = await startCluster()
+  await cluster.join(member('a', { zone: 'z', weight: 2 }))
+  await cluster.drain('a').catch(() => undefined)
+  const [shown] = cluster.status().members
+  await cluster.join(shown!)
+  expect(cluster.members()).toMatchObject([{ id: 'a', zone: 'z', weight: 2, draining: false }])
+  const nothing = undefined as unknown as MemberInput
+  await expect(cluster.join(nothing)).rejects.toMatchObject({ code: 'SKERRY_MEMBER_INVALID' })
 })
 
 test('every option has the documented default', () => {
@@ -150,6 +168,20 @@ test('owners of a key are distinct, the assigned one first, spread over zones', 
     expect(owners[0]).toBe(cluster.getKeyNode(`key-${index}`))
     expect(new Set(owners).size).toBe(4)
     expect(new Set(owners.slice(0, 3).map(([zone]) => zone)).size).toBe(3)
+  }
+})
+
+test('zones are told apart within their region', async () => {
+  const cluster = await startCluster()
+  for (const region of ['eu', 'us']) {
+    for (const zone of ['1', '2']) {
+      await cluster.join(member(`${region}-${zone}`, { region, zone }))
+      await cluster.join(member(`${region}-${zone}-second`, { region, zone }))
+    }
+  }
+  for (let index = 0; index < 50; index++) {
+    const places = cluster.getKeyNodes(`key-${index}`, 4).map((id) => id.slice(0, 4))
+    expect(places.sort()).toEqual(['eu-1', 'eu-2', 'us-1', 'us-2'])
   }
 })
 

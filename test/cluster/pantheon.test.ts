@@ -276,6 +276,33 @@ test('P9 Poisoned row: it is isolated and told, and joining repairs it', async (
   expect(await client.hkeys(rows)).toEqual(['node-1'])
 })
 
+test('P9 Poisoned table and row: what they owned is dealt out anew, to who is there', async (context) => {
+  if (!redis) return context.skip(whyNoRedis())
+  const first = await startCluster({ registry: redis.url })
+  const endpoints = await startEndpoints(3)
+  await joinAll(first, endpoints)
+  const keys = names(300)
+  await first.distribute(keys)
+  await first.destroy()
+  for (const [poison, told] of [
+    [() => client.hset('skerry:test:members', 'node-1', '{}'), "member 'node-1' can't be read"],
+    [() => client.set('skerry:test:table', '[["node-2","0-x"'), "the table of slots can't be read"],
+  ] as const) {
+    await poison()
+    const cluster = createCluster({ ...quick, registry: redis.url })
+    cleanUp.push(() => cluster.destroy())
+    const events = record(cluster)
+    await cluster.start()
+    const shares = () => cluster.status().members.map(({ slots }) => slots)
+    await until(() => shares().join() === '128,128', 'its slots to be dealt out')
+    await expectEachKeyOnce(cluster, keys)
+    const errors = events.flatMap((event) => ('error' in event ? [event.error.message] : []))
+    expect(errors.at(-1)).toContain(told)
+    expect(new Set(errors).size).toBe(errors.length)
+    await cluster.destroy()
+  }
+})
+
 test('P10 Two managers: both converge, and a failure is counted once', async (context) => {
   if (!redis) return context.skip(whyNoRedis())
   const clusters = [

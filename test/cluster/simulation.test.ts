@@ -10,10 +10,10 @@ const firstSeed = Number(process.env['SIM_SEED'] ?? Math.floor(Date.now() / 3_60
 const LIMIT_MS = 60_000 + runs * 2_000
 
 test(
-  `the cluster keeps its promises under trouble, in ${runs} worlds`,
+  'the cluster keeps its promises under trouble, in many worlds',
   { timeout: LIMIT_MS },
   async () => {
-    console.log(`seeds ${firstSeed} to ${firstSeed + runs - 1}`)
+    console.log(`${runs} worlds: seeds ${firstSeed} to ${firstSeed + runs - 1}`)
     let [deaths, failovers] = [0, 0]
     for (let seed = firstSeed; seed < firstSeed + runs; seed++) {
       const outcome = await runClusterScenario(seed)

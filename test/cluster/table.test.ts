@@ -5,6 +5,8 @@ import {
   movesBetween,
   NOBODY,
   parseSlots,
+  parseTable,
+  readKeptTable,
   rebalance,
 } from '../../src/cluster/table.ts'
 import type { Share } from '../../src/cluster/table.ts'
@@ -84,7 +86,25 @@ test('slots survive their text', () => {
   const sets = fc.uniqueArray(fc.nat({ max: 300 })).map((slots) => slots.sort((a, b) => a - b))
   fc.assert(
     fc.property(sets, (slots) => {
-      expect(parseSlots(formatSlots(slots))).toEqual(slots)
+      expect(parseSlots(formatSlots(slots), 301)).toEqual(slots)
     }),
   )
+})
+
+test.each([
+  ['nothing but a number', '5'],
+  ['no pairs', '[5]'],
+  ['an id that is no text', '[[5,"0"]]'],
+  ['slots beyond the table', '[["a","0-16"]]'],
+  ['a range of billions', '[["a","0-9999999999"]]'],
+  ['a range backwards', '[["a","5-3"]]'],
+  ['ranges that do not ascend', '[["a","0-3,2-5"]]'],
+  ['a slot of two owners', '[["a","0-3"],["b","3"]]'],
+  ['words', '[["a","0-x"]]'],
+  ['half of it', '[["a","0-'],
+])('a table that is none is refused, in no more time than its slots take: %s', (_what, text) => {
+  expect(() => parseTable(text, 16)).toThrow()
+  const { owners, faults } = readKeptTable(text, 16)
+  expect(owners).toEqual(new Array(16).fill(NOBODY))
+  expect(faults).toMatchObject([{ code: 'SKERRY_REGISTRY_TABLE_INVALID' }])
 })

@@ -112,6 +112,20 @@ test('a node that stops is unready, then dead, but still a member; it comes back
   expect(member?.port).toBe(Number(new URL(again.url).port))
 })
 
+test('a node that stops is out of the ring at once, long before the next heartbeat', async () => {
+  const slow = { heartbeatIntervalMs: 86_400_000 }
+  const [a, b] = (await nodes(['a', 'b'], { cluster: slow })) as [Server, Server]
+  const keys = Array.from({ length: 100 }, (_, index) => `key ${index}`)
+  const owners = () => new Set(keys.map((key) => a.cluster.getKeyNode(key)))
+  await expect.poll(owners, PATIENCE).toEqual(new Set(['a', 'b']))
+  await b.close()
+  await expect.poll(owners, PATIENCE).toEqual(new Set(['a']))
+  expect(a.cluster.getNodeHealth('b')).toMatchObject({ status: 'alive', ready: false })
+  const again = await runningNode({ id: 'b', cluster: { ...QUICK, ...slow, registry: a.url } })
+  await expect.poll(owners, PATIENCE).toEqual(new Set(['a', 'b']))
+  expect(again.cluster.getNodeHealth('b')).toMatchObject({ ready: true })
+})
+
 test('a node serves its state while the registry is out of reach, and joins when it is back', async () => {
   const first = await runningNode({ id: 'a', cluster: QUICK })
   const { url } = first

@@ -64,6 +64,29 @@ test('metrics tell of links, and how far a peer is behind', async () => {
   expect((await metrics(leader.url)).get('skerry_links')).toBe(1)
 })
 
+test('metrics tell of the cluster: members by how they are, slots, who leads', async () => {
+  const quick = { slots: 64, leaseMs: 300, heartbeatIntervalMs: 100 }
+  const seat = await runningNode({ id: 'a', cluster: quick })
+  const other = await runningNode({ id: 'b', cluster: { ...quick, registry: seat.url } })
+  await seat.cluster.join({ id: 'gone', address: '127.0.0.1', port: 1 })
+  const told = (server: typeof seat) => metrics(server.url)
+  const members = (condition: string) => `skerry_cluster_members{condition="${condition}"}`
+  await expect
+    .poll(async () => (await told(other)).get(members('dead')), { timeout: 30_000 })
+    .toBe(1)
+  const both = [await told(seat), await told(other)]
+  for (const one of both) {
+    expect(one.get(members('alive'))).toBe(2)
+    expect(one.get('skerry_cluster_joined')).toBe(1)
+    expect(one.get('skerry_cluster_slots')).toBe(32)
+    expect(one.get('skerry_cluster_events_total{type="died"}')).toBe(1)
+  }
+  expect(both.map((one) => one.get('skerry_cluster_leads')).sort()).toEqual([0, 1])
+  await other.cluster.drain('b')
+  await expect.poll(async () => (await told(seat)).get(members('draining'))).toBe(1)
+  expect((await told(await runningNode())).has('skerry_cluster_joined')).toBe(false)
+})
+
 test('each server has its own registry, and an application adds to it', async () => {
   const [first, second] = [await runningNode(), await runningNode()]
   new Counter({ name: 'orders_total', help: 'Orders.', registers: [first.metrics] }).inc(3)
@@ -74,7 +97,7 @@ test('each server has its own registry, and an application adds to it', async ()
 })
 
 test('docs/metrics.md lists every metric with its type', async () => {
-  const { metrics: registry } = await runningNode()
+  const { metrics: registry } = await runningNode({ cluster: {} })
   const rows = read('docs/metrics.md').matchAll(/^\| `(skerry_\w+)` +\| (\w+) /gm)
   const documented = Array.from(rows, ([, name, type]) => `${name} ${type}`)
   const told = (await registry.metrics()).matchAll(/^# TYPE (\w+) (\w+)$/gm)

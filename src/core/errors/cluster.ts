@@ -1,11 +1,11 @@
-import { excerpt } from './excerpt.ts'
+import { excerpt, quoted } from './excerpt.ts'
 
 /** Errors of membership and the distribution of work. See `../errors.ts`. */
 export const clusterErrors = {
   MEMBER_INVALID: {
     status: 400,
     message: (field: string, value: unknown, why: string) =>
-      `${field} of a member can't be ${excerpt(JSON.stringify(value) ?? 'undefined')}: ${why}`,
+      `${field} of a member can't be ${quoted(value)}: ${why}`,
   },
   MEMBER_UNKNOWN: {
     status: 404,
@@ -13,8 +13,7 @@ export const clusterErrors = {
   },
   WORK_KEY_INVALID: {
     status: 400,
-    message: (key: unknown) =>
-      `${excerpt(JSON.stringify(key) ?? 'undefined')} can't be a key: give a well-formed string`,
+    message: (key: unknown) => `${quoted(key)} can't be a key: give a well-formed string`,
   },
   DRAIN_IMPOSSIBLE: {
     status: 409,
@@ -44,6 +43,11 @@ export const clusterErrors = {
     status: 500,
     message: (id: string, why: string) =>
       `the row of member '${excerpt(id)}' can't be read: ${why}; it is left alone, join it again`,
+  },
+  REGISTRY_TABLE_INVALID: {
+    status: 500,
+    message: (why: string) =>
+      `the table of slots can't be read: ${excerpt(why)}; the leader deals all slots out anew`,
   },
   REGISTRY_ELSEWHERE: {
     status: 409,

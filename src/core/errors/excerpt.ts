@@ -4,3 +4,13 @@ const EXCERPT_LENGTH = 120
 export function excerpt(text: string): string {
   return text.length <= EXCERPT_LENGTH ? text : `${text.slice(0, EXCERPT_LENGTH)}…`
 }
+
+/** A value of any kind as a message quotes it, also one that JSON can't carry. */
+export function quoted(value: unknown): string {
+  try {
+    return excerpt(JSON.stringify(value) ?? String(value))
+  } catch {
+    // A bigint or a circle.
+    return excerpt(String(value))
+  }
+}

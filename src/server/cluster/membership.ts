@@ -1,6 +1,6 @@
 import { Cluster } from '../../cluster/cluster.ts'
 import type { EmbeddedRegistry } from '../../cluster/embedded.ts'
-import type { ClusterEvent } from '../../cluster/event.ts'
+import type { ClusterEvent, ClusterEventType } from '../../cluster/event.ts'
 import { HttpProber } from '../../cluster/http.ts'
 import type { Member } from '../../cluster/member.ts'
 import type { Registry } from '../../cluster/registry.ts'
@@ -40,6 +40,11 @@ export interface MembershipStatus extends Partial<ClusterStatus> {
 const RETRY_MIN_MS = 250
 const RETRY_MAX_MS = 10_000
 
+/** What is worth a line in the log. */
+const TOLD = ['joined', 'suspect', 'died', 'revived', 'left', 'draining'] as const
+/** What is counted. */
+const HEARD = [...TOLD, 'rebalanced', 'error'] as const
+
 /** The heartbeat asks whether a node serves, not only whether it lives: 503 takes it out of the ring. */
 const HEARTBEAT_PATH = '/readyz'
 
@@ -50,6 +55,8 @@ const HEARTBEAT_PATH = '/readyz'
  * A node that stops does not leave: it is meant to come back. Others see it unready, then dead.
  */
 export class Membership {
+  /** How many events of each type were heard since the node joined. */
+  readonly heard = new Map<ClusterEventType, number>(HEARD.map((type) => [type, 0]))
   readonly #own: EmbeddedRegistry | undefined
   readonly #parts: MembershipParts
   #cluster: Cluster | undefined
@@ -86,6 +93,10 @@ export class Membership {
     return this.#own
   }
 
+  get #id(): string {
+    return this.#parts.options.cluster.id
+  }
+
   get name(): string {
     return this.#parts.options.cluster.name
   }
@@ -108,8 +119,20 @@ export class Membership {
     const lastError = this.#lastError === undefined ? {} : { lastError: this.#lastError }
     if (!this.#cluster) return { ...about, state: 'joining', ...lastError }
     const status = this.#cluster.status()
-    const isMember = status.members.some(({ id }) => id === options.cluster.id)
+    const isMember = status.members.some(({ id }) => id === this.#id)
     return { ...about, state: isMember ? 'joined' : 'left', ...lastError, ...status }
+  }
+
+  /**
+   * Takes the node out of the ring at once, for it is about to stop. Others would see that with their
+   * next heartbeat only.
+   */
+  async stepAside(): Promise<void> {
+    try {
+      if (this.status().state === 'joined') await this.cluster.stepAside(this.#id)
+    } catch (error) {
+      this.#hear(error)
+    }
   }
 
   /** Workers hand over, a leader resigns, the registry is closed. The node stays a member. */
@@ -121,7 +144,7 @@ export class Membership {
   }
 
   async #tryToJoin(): Promise<void> {
-    const { env, logger, options, joined } = this.#parts
+    const { env, logger, joined } = this.#parts
     this.#attempts++
     const cluster = this.#newCluster()
     try {
@@ -140,8 +163,11 @@ export class Membership {
     }
     this.#cluster = cluster
     this.#lastError = undefined
-    logger.info({ cluster: this.name, id: options.cluster.id }, 'joined the cluster')
+    logger.info({ cluster: this.name, id: this.#id }, 'joined the cluster')
     for (const type of TOLD) cluster.on(type, (event) => this.#tell(event))
+    for (const type of HEARD) {
+      cluster.on(type, () => this.heard.set(type, this.heard.get(type)! + 1))
+    }
     joined(cluster)
   }
 
@@ -157,10 +183,17 @@ export class Membership {
   }
 
   #join(cluster: Cluster): Promise<Member> {
-    const { id } = cluster.options
     const { advertise, zone, region, weight, meta } = this.#parts.options
     const place = addressOf(advertise ?? this.#url)
-    return cluster.join({ id, ...place, path: HEARTBEAT_PATH, zone, region, weight, meta })
+    return cluster.join({
+      id: this.#id,
+      ...place,
+      path: HEARTBEAT_PATH,
+      zone,
+      region,
+      weight,
+      meta,
+    })
   }
 
   #hear(error: unknown): void {
@@ -173,9 +206,6 @@ export class Membership {
     this.#parts.logger.info({ type, nodeId }, 'member of the cluster')
   }
 }
-
-/** What is worth a line in the log. */
-const TOLD = ['joined', 'suspect', 'died', 'revived', 'left', 'draining'] as const
 
 function placeOf(registry: ResolvedServerCluster['registry']): string {
   if (registry === undefined) return 'own'

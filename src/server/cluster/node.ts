@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import { join } from 'node:path'
+import type { Registry } from 'prom-client'
 import type { Env } from '../../core/env.ts'
 import type { CoordinatorStatus } from '../../events/coordinator.ts'
 import { adminOnly } from '../access.ts'
@@ -8,6 +9,7 @@ import { resolveServerEvents, type ServerEventsOptions } from '../events/options
 import type { PeerHeaders } from '../credentials.ts'
 import { type Logger, silent } from '../log.ts'
 import { Streams } from '../streams.ts'
+import { clusterMetrics } from './metrics.ts'
 import { Membership, type MembershipStatus } from './membership.ts'
 import { resolveServerCluster, type ServerClusterOptions } from './options.ts'
 import { clusterRoutes } from './routes.ts'
@@ -45,8 +47,9 @@ export class ClusterNode {
     this.#streams = new Streams(env)
   }
 
-  /** Adds the routes under `/_skerry/cluster` and `/_skerry/events`. */
-  routes(app: FastifyInstance): void {
+  /** Adds the routes under `/_skerry/cluster` and `/_skerry/events`, and metrics of the cluster. */
+  serve(app: FastifyInstance, metrics: Registry): void {
+    clusterMetrics(metrics, this.membership)
     void app.register(async (scope) => {
       scope.addHook('onRequest', adminOnly)
       void scope.register(clusterRoutes(this.membership, this.#streams))
@@ -62,6 +65,11 @@ export class ClusterNode {
   status(): ClusterNodeStatus {
     const events = this.events && { events: this.events.coordinator.status() }
     return { cluster: this.membership.status(), ...events }
+  }
+
+  /** Takes the node out of the ring: it is about to stop. */
+  stepAside(): Promise<void> {
+    return this.membership.stepAside()
   }
 
   /** Ends what would never end by itself. */

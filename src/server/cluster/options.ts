@@ -2,6 +2,7 @@ import { resolveClusterOptions } from '../../cluster/options.ts'
 import type { ClusterOptions, ResolvedClusterOptions } from '../../cluster/options.ts'
 import type { RedisOptions } from '../../redis/connection.ts'
 import { skerryError } from '../../core/errors.ts'
+import { assertRegistryUrl } from './registries.ts'
 
 /** How a node takes part in a cluster. Besides these, every option of `createCluster`. */
 export interface ServerClusterOptions extends Omit<ClusterOptions, 'id'> {
@@ -51,10 +52,7 @@ export function resolveServerCluster(
   const { registry, advertise, zone = '', region = '', weight = 1, meta = null, ...rest } = options
   if ('id' in rest) throw skerryError('OPTION_UNKNOWN', 'cluster.id')
   if (advertise !== undefined) addressOf(advertise)
-  if (typeof registry === 'string' && !/^(rediss?|https?):\/\//.test(registry)) {
-    const why = 'give redis://…, rediss://…, or http(s)://host:port of the node that keeps it'
-    throw skerryError('OPTION_INVALID', 'registry', registry.replace(/:[^:@/]*@/, ':…@'), why)
-  }
+  if (typeof registry === 'string') assertRegistryUrl(registry)
   const cluster = resolveClusterOptions({ ...rest, id }, id)
   return Object.freeze({ cluster, registry, advertise, zone, region, weight, meta })
 }

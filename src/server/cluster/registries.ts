@@ -4,6 +4,7 @@ import type { RedisOptions } from '../../redis/connection.ts'
 import type { Registry } from '../../cluster/registry.ts'
 import { RemoteRegistry } from '../../cluster/remote.ts'
 import type { Env } from '../../core/env.ts'
+import { skerryError } from '../../core/errors.ts'
 import { openLevelEngine } from '../../store/level.ts'
 import { LocalStore } from '../../store/local.ts'
 import type { PeerHeaders } from '../credentials.ts'
@@ -26,8 +27,16 @@ export function distantRegistry(
   headers?: PeerHeaders,
 ): Registry {
   if (typeof place !== 'string') return new RedisRegistry(place, prefix, name)
+  assertRegistryUrl(place)
   if (/^https?:/.test(place)) return new RemoteRegistry({ url: place, name, headers })
   return new RedisRegistry({ url: place }, prefix, name)
+}
+
+/** @throws SKERRY_OPTION_INVALID unless it is the address of a Redis or of a node */
+export function assertRegistryUrl(url: string): void {
+  if (/^(rediss?|https?):\/\//.test(url)) return
+  const why = 'give redis://…, rediss://…, or http(s)://host:port of the node that keeps it'
+  throw skerryError('OPTION_INVALID', 'registry', url.replace(/:[^:@/]*@/, ':…@'), why)
 }
 
 /** The registry that a node keeps itself, for all nodes of its cluster. */

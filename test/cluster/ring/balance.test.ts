@@ -34,7 +34,7 @@ test.each([16_384, 32_768])('1,000 nodes, %i slots: 1.05 in slots and 1.15 in ke
   ).toBeLessThanOrEqual(1.15)
 })
 
-test.each([10, 100, 700])(
+test.each([10, 100, 700, 1_000])(
   'of %i nodes, one joins or leaves: the ideal share of slots moves',
   (nodes) => {
     const slots = 16_384
@@ -55,5 +55,25 @@ test.each([10, 100, 700])(
     expect(left.length).toBe(goneHad)
     expect(new Set(left)).toEqual(new Set(['node-1']))
     expect(maxOverMean(after, nodes)).toBeLessThanOrEqual(1.05)
+  },
+)
+
+test.each([10, 100])(
+  'rendezvous, %i nodes: the ideal share of keys moves, of weights too',
+  (nodes) => {
+    const keys = million.slice(0, 200_000)
+    for (const weight of [1, 3]) {
+      const ring = createRing({ algorithm: 'rendezvous' })
+      for (const id of ids(nodes)) ring.add({ id })
+      const before = keys.map((key) => ring.getNode(key))
+      ring.add({ id: 'newcomer', weight })
+      const joined = keys.map((key) => ring.getNode(key))
+      const moved = joined.filter((id, at) => id !== before[at])
+      expect(new Set(moved)).toEqual(new Set(['newcomer']))
+      const ideal = (keys.length * weight) / (nodes + weight)
+      expect(Math.abs(moved.length / ideal - 1)).toBeLessThanOrEqual(0.05)
+      ring.remove('newcomer')
+      expect(keys.map((key) => ring.getNode(key))).toEqual(before)
+    }
   },
 )

@@ -1,4 +1,7 @@
+import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 import { crc32 as zlibCrc32 } from 'node:zlib'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
@@ -32,6 +35,37 @@ test('strings are hashed as their UTF-8 bytes', () => {
       expect([...utf8(value)]).toEqual([...Buffer.from(value)])
     }),
   )
+})
+
+/** What `go-ring.go` wrote: owners by Go's own `crc32.ChecksumIEEE` and `sort.Search`. */
+interface GoRings {
+  readonly keys: readonly string[]
+  readonly rings: readonly {
+    readonly virtualNodes: number
+    readonly ids: readonly string[]
+    readonly owners: readonly number[]
+  }[]
+}
+
+const besides = (name: string) => fileURLToPath(new URL(name, import.meta.url))
+const goRings = () => JSON.parse(readFileSync(besides('go-ring.json'), 'utf8')) as GoRings
+
+test('crc32 has the owners that the Go ring computed, key by key', () => {
+  const { keys, rings } = goRings()
+  expect(keys.length * rings.length).toBeGreaterThan(2_000)
+  for (const { virtualNodes, ids, owners } of rings) {
+    const ring = createRing({ algorithm: 'crc32', virtualNodes })
+    for (const id of [...ids].reverse()) ring.add({ id })
+    expect(keys.map((key) => ring.getNode(key))).toEqual(owners.map((owner) => ids[owner]))
+  }
+})
+
+test('the owners of the Go ring are what Go computes', { timeout: 180_000 }, (context) => {
+  const { status } = spawnSync('go', ['version'], { stdio: 'ignore' })
+  if (status !== 0) return context.skip('go is not on PATH; the owners it computed are kept')
+  const made = spawnSync('go', ['run', besides('go-ring.go')], { encoding: 'utf8' })
+  expect({ status: made.status, stderr: made.stderr }).toEqual({ status: 0, stderr: '' })
+  expect(JSON.parse(made.stdout)).toEqual(goRings())
 })
 
 /** The Go ring's rule, written down naively and with zlib's checksum instead of ours. */
