@@ -3,6 +3,7 @@ import { Coordinator } from '../../src/events/coordinator.ts'
 import { createKeyGenerator, type KeyGenerator } from '../../src/events/key.ts'
 import { openEventLog, type EventLog } from '../../src/events/log.ts'
 import type { CoordinatorOptions } from '../../src/events/options.ts'
+import type { PeerLocation } from '../../src/events/peers.ts'
 import type { PeerTransport } from '../../src/events/transport.ts'
 import type { Engine, EngineItem, EngineOp, EngineRange } from '../../src/store/engine.ts'
 import { MemoryEngine } from '../../src/store/memory.ts'
@@ -100,6 +101,8 @@ export class SimNode {
   #life: Life | undefined
   running: Running | undefined
   conflicts = 0
+  /** Whom its coordinator knows in this life. */
+  readonly peers = new Map<string, PeerLocation>()
 
   constructor(env: VirtualEnv, index: number, place: Place) {
     this.id = `n${index}`
@@ -123,6 +126,7 @@ export class SimNode {
     const coordinator = new Coordinator(log, { ...options, ...own })
     coordinator.on('conflict', () => this.conflicts++)
     const generateKey = createKeyGenerator({ env: life, process: this.#process, node: 'sim' })
+    this.peers.clear()
     this.running = { life, log, coordinator, generateKey }
     return this.running
   }
@@ -130,6 +134,22 @@ export class SimNode {
   /** Running, or about to. */
   get isUp(): boolean {
     return this.#life?.isOver === false
+  }
+
+  /** Makes another node known, placed as it stands from here. */
+  meet(other: SimNode): void {
+    if (!this.running) return
+    const { zone, region } = other.place
+    const location =
+      region !== this.place.region ? { region } : zone !== this.place.zone ? { zone } : {}
+    this.peers.set(other.id, location)
+    this.running.coordinator.addPeer({ id: other.id }, location)
+  }
+
+  /** Another node is gone for good. */
+  forget(other: SimNode): void {
+    this.peers.delete(other.id)
+    this.running?.coordinator.dropPeer({ id: other.id })
   }
 
   crash(): void {

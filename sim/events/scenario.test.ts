@@ -9,13 +9,14 @@ const seeds = Number(env['EVENTS_SEEDS'] ?? 60)
 const first = Number(env['EVENTS_FIRST_SEED'] ?? 1)
 
 test(`events survive crashes, partitions, silence, joins and a drop: ${seeds} seeds`, async () => {
-  const totals = { puts: 0, acknowledged: 0, faults: 0, scans: 0, lost: 0 }
+  const totals = { puts: 0, acknowledged: 0, faults: 0, scans: 0, promises: 0, singleCopiesLost: 0 }
   for (let seed = first; seed < first + seeds; seed++) {
     const report = await new EventsScenario(seed).run()
     for (const name of Object.keys(totals) as (keyof typeof totals)[]) totals[name] += report[name]
   }
   console.log(JSON.stringify({ seeds, first, ...totals }))
   expect(totals.acknowledged).toBeGreaterThan(10 * seeds)
+  if (seeds >= 60) expect(totals.promises).toBeGreaterThan(seeds)
 }, 1_200_000)
 
 test('one seed, one course of events', async () => {
