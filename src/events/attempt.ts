@@ -6,6 +6,7 @@ export type LocalNode = {
   readonly id: string
   readonly zone: undefined
   readonly region: undefined
+  readonly available: true
 }
 
 /** A node that a replica is sent to; without `peer` it is this one. */

@@ -20,7 +20,7 @@ import {
 } from './storage.ts'
 import type { RepairOptions } from './sweep.ts'
 import { Upkeep } from './upkeep.ts'
-import type { PutResult, Settle } from './write.ts'
+import type { PutRequest, PutResult } from './write.ts'
 
 /** The events a coordinator emits, with their arguments. */
 export interface CoordinatorEvents {
@@ -85,7 +85,7 @@ export class Coordinator extends Emitter<CoordinatorEvents> {
     })
     this.#store = isReplicaStore(storage) ? storage : undefined
     const { id, transport } = this.#options
-    this.#local = { id, zone: undefined, region: undefined }
+    this.#local = { id, zone: undefined, region: undefined, available: true }
     const nodes =
       this.#store && transport && new Nodes(this.#options, this.#store, transport, this.#peers)
     this.#upkeep = new Upkeep({
@@ -170,9 +170,10 @@ export class Coordinator extends Emitter<CoordinatorEvents> {
     callback?: PutCallback,
   ): Promise<PutResult> | undefined {
     const listener = typeof levelOrCallback === 'function' ? levelOrCallback : callback
-    const level = typeof levelOrCallback === 'function' ? undefined : levelOrCallback
+    const wanted = typeof levelOrCallback === 'function' ? undefined : levelOrCallback
+    const level = wanted ?? this.#options.commitLevel
     const result = new Promise<PutResult>((resolve, reject) => {
-      this.#put(key, eventText(event), level, { resolve, reject })
+      this.#put({ replica: { key, text: eventText(event) }, level, resolve, reject })
     })
     if (!listener) return result
     // What the listener throws is not an error of the put; as an unhandled rejection it is seen.
@@ -184,8 +185,10 @@ export class Coordinator extends Emitter<CoordinatorEvents> {
   }
 
   /** The same as {@link put}, for an event that is valid JSON text on one line already. */
-  putText(key: string, text: string, level?: CommitLevel): Promise<PutResult> {
-    return new Promise((resolve, reject) => this.#put(key, text, level, { resolve, reject }))
+  putText(key: string, text: string, wanted?: CommitLevel): Promise<PutResult> {
+    const level = wanted ?? this.#options.commitLevel
+    const replica = { key, text }
+    return new Promise((resolve, reject) => this.#put({ replica, level, resolve, reject }))
   }
 
   /**
@@ -274,10 +277,10 @@ export class Coordinator extends Emitter<CoordinatorEvents> {
     this.#puts.close()
   }
 
-  #put(key: string, text: string, level: CommitLevel | undefined, settle: Settle): void {
+  #put(request: PutRequest): void {
     if (this.#state === 'closed') throw skerryError('EVENTS_CLOSED')
-    if (this.#state === 'open') this.#puts.begin(key, text, level, settle)
-    else this.#opening.then(() => this.#put(key, text, level, settle)).catch(settle.reject)
+    if (this.#state === 'open') this.#puts.begin(request)
+    else this.#opening.then(() => this.#put(request)).catch(request.reject)
   }
 
   #readerOf(nodes: Nodes): Reader {

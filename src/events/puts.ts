@@ -1,21 +1,14 @@
 import { skerryError } from '../core/errors.ts'
 import type { Attempt, LocalNode, WriteNode } from './attempt.ts'
 import type { Carrier } from './carrier.ts'
-import {
-  CommitTracker,
-  COMMIT_LEVELS,
-  isCommitLevel,
-  requirements,
-  type CommitLevel,
-  type Requirement,
-} from './commit.ts'
+import { COMMIT_LEVELS, isCommitLevel, type CommitLevel } from './commit.ts'
 import { Deadlines } from './deadlines.ts'
 import type { ResolvedOptions } from './options.ts'
 import type { PeerBook, PlacedPeer } from './peers.ts'
-import { place } from './placement.ts'
+import { Planner } from './plan.ts'
 import type { ReplicaStore } from './storage.ts'
 import type { Upkeep } from './upkeep.ts'
-import { Write, type Settle, type WriteHost } from './write.ts'
+import { Write, type PutRequest, type WriteHost } from './write.ts'
 
 /** How a put may end. */
 export type PutOutcome = 'acknowledged' | 'failed' | 'timeout' | 'unavailable'
@@ -38,6 +31,7 @@ export interface PutsHost {
 /** The puts on their way: which may begin, how long they may take, and how they ended. */
 export class Puts implements WriteHost {
   readonly #host: PutsHost
+  readonly #planner: Planner
   /** All of them, by when their silent nodes are given up (again). */
   readonly #writes: Deadlines<Write>
   readonly #deadlines: Deadlines<Write>
@@ -48,6 +42,7 @@ export class Puts implements WriteHost {
 
   constructor(host: PutsHost) {
     this.#host = host
+    this.#planner = new Planner(host.options, host.peers, host.local)
     const { env, replicaTimeoutMs, putTimeoutMs } = host.options
     this.#writes = new Deadlines(env, replicaTimeoutMs, (write) => this.#giveUp(write))
     this.#deadlines = new Deadlines(env, putTimeoutMs - replicaTimeoutMs, (write) => {
@@ -75,9 +70,10 @@ export class Puts implements WriteHost {
   }
 
   /** Checks a put and starts it, at once or when the storage has been asked. */
-  begin(key: string, text: string, wanted: CommitLevel | undefined, settle: Settle): void {
+  begin(request: PutRequest): void {
     const { store, options, upkeep } = this.#host
-    const level: unknown = wanted ?? options.commitLevel
+    const { level } = request
+    const { key, text } = request.replica
     if (typeof key !== 'string' || key === '') throw skerryError('EVENTS_KEY_INVALID', String(key))
     if (!isCommitLevel(level)) throw skerryError('EVENTS_LEVEL_INVALID', String(level))
     const listed = upkeep.shortfalls.size
@@ -86,18 +82,18 @@ export class Puts implements WriteHost {
       throw skerryError('EVENTS_OVERLOADED', this.#writes.size, listed)
     }
     const checked = store?.checkReplica(key, text)
-    if (checked) checked.then(() => this.#start(key, text, level, settle)).catch(settle.reject)
-    else this.#start(key, text, level, settle)
+    if (checked) checked.then(() => this.#start(request)).catch(request.reject)
+    else this.#start(request)
   }
 
   /** A peer joined, or came back. */
   join(peer: PlacedPeer): void {
-    for (const write of this.#writes) write.join(peer)
+    for (const write of this.#writes.items) write.join(peer)
   }
 
   /** A peer was dropped, or is down. */
   leave(id: string): void {
-    for (const write of this.#writes) write.leave(id)
+    for (const write of this.#writes.items) write.leave(id)
   }
 
   /** Fulfilled once no put is on its way. */
@@ -118,9 +114,9 @@ export class Puts implements WriteHost {
 
   send(write: Write, attempt: Attempt): void {
     const { onBehalfOf } = attempt
-    const { key, text } = write
-    const replica = onBehalfOf === undefined ? write : { key, text, onBehalfOf }
-    this.#host.carrier.send(attempt.node.id, replica, attempt)
+    const { replica } = write.request
+    const sent = onBehalfOf === undefined ? replica : { ...replica, onBehalfOf }
+    this.#host.carrier.send(attempt.node.id, sent, attempt)
   }
 
   missed(write: Write, node: WriteNode): void {
@@ -136,51 +132,35 @@ export class Puts implements WriteHost {
   }
 
   decided(write: Write, verdict: Exclude<PutOutcome, 'unavailable'>): void {
-    this.#count(write.level, verdict)
+    this.#count(write.request.level, verdict)
   }
 
   finished(write: Write): void {
-    this.#writes.delete(write)
-    this.#deadlines.delete(write)
+    if (write.patience) this.#writes.end(write.patience)
+    if (write.deadline) this.#deadlines.end(write.deadline)
     if (!write.isWhole) this.#listShort(write)
     if (this.#writes.size === 0) for (const wake of this.#idle.splice(0)) wake()
   }
 
-  #start(key: string, text: string, level: CommitLevel, settle: Settle): void {
-    const { peers, local, options } = this.#host
-    const { replicationFactor, replicationStrategy } = options
-    const count = replicationFactor - 1
-    const { replicas, spares } = place(key, peers.list, count, replicationStrategy)
-    const intended = [local, ...replicas] as const
-    const needs = requirements(level, intended, replicationFactor)
-    const isTooFew = intended.length < replicationFactor && level !== 'ONE'
-    if (isTooFew || !this.#canReach(needs)) {
+  #start(request: PutRequest): void {
+    const { replica, level, reject } = request
+    const plan = this.#planner.plan(replica.key, level)
+    if (!plan.isPossible) {
       this.#count(level, 'unavailable')
-      settle.reject(
-        skerryError('EVENTS_UNAVAILABLE', peers.up.length + 1, level, replicationFactor),
-      )
+      const up = this.#host.peers.up.length + 1
+      reject(skerryError('EVENTS_UNAVAILABLE', up, level, plan.replicationFactor))
       return
     }
-    const write = new Write(
-      { key, text, level, intended, spares, requirements: needs, replicationFactor, settle },
-      this,
-    )
+    const write = new Write(request, plan, this)
     if (write.isFinished) return
-    this.#writes.add(write, write.startedMs)
-  }
-
-  /** Whether the nodes that are up are enough. When nobody is down, an intended set always is. */
-  #canReach(needs: readonly Requirement[]): boolean {
-    const { peers, local } = this.#host
-    if (peers.up.length === peers.size) return true
-    return new CommitTracker(needs, [local, ...peers.up]).verdict !== 'failed'
+    write.patience = this.#writes.add(write, write.startedMs)
   }
 
   /** The first time around, what is left of the put's own time begins too. */
   #giveUp(write: Write): void {
     const nowMs = this.nowMs()
-    if (!this.#deadlines.has(write)) this.#deadlines.add(write, nowMs)
-    this.#writes.add(write, nowMs)
+    write.deadline ??= this.#deadlines.add(write, nowMs)
+    write.patience = this.#writes.add(write, nowMs)
     write.giveUp(nowMs - this.#host.options.replicaTimeoutMs)
   }
 

@@ -1,8 +1,11 @@
 import { SkerryError, skerryErrorFrom } from '../core/errors.ts'
 import { Attempt, DOWN, outcomeOf, type Outcome, type WriteNode } from './attempt.ts'
-import { CommitTracker, type CommitLevel, type Requirement } from './commit.ts'
+import { CommitTracker, type CommitLevel } from './commit.ts'
+import type { Deadline } from './deadlines.ts'
 import type { PlacedPeer } from './peers.ts'
 import { substituteFor } from './placement.ts'
+import type { Plan } from './plan.ts'
+import type { Replica } from './transport.ts'
 
 /** What became of an acknowledged put. */
 export interface PutResult {
@@ -45,23 +48,12 @@ interface GivenAnswer {
   readonly error: unknown
 }
 
-/** What a put needs to know when it starts. */
-export interface WritePlan {
-  readonly key: string
-  readonly text: string
-  /** The nodes that are meant to have the event: this one first. */
-  readonly intended: readonly WriteNode[]
-  /** Who stands in for them, best first. */
-  readonly spares: readonly PlacedPeer[]
-  readonly requirements: readonly Requirement[]
+/** A put as it was asked for. */
+export interface PutRequest {
+  /** What is sent: nothing but key and text, since transports that others wrote get it. */
+  readonly replica: Replica
   readonly level: CommitLevel
-  readonly replicationFactor: number
-  /** One of them is called once, with the verdict. They must not throw. */
-  readonly settle: Settle
-}
-
-/** The two ends of the promise of a put. */
-export interface Settle {
+  /** The ends of its promise. One of them is called once, with the verdict; they must not throw. */
   readonly resolve: (result: PutResult) => void
   readonly reject: (error: unknown) => void
 }
@@ -73,12 +65,13 @@ export interface Settle {
  * call that asks them, the stack stays flat and no answer overtakes another.
  */
 export class Write {
-  readonly key: string
-  readonly text: string
-  readonly level: CommitLevel
+  readonly request: PutRequest
   readonly startedMs: number
+  /** Until when its silent nodes are waited for, and until when the put itself is. */
+  patience: Deadline<Write> | undefined
+  deadline: Deadline<Write> | undefined
   readonly #host: WriteHost
-  readonly #plan: WritePlan
+  readonly #plan: Plan
   readonly #tracker: CommitTracker
   readonly #attempts: Attempt[]
   /** Peers that nothing was sent to yet, best first. */
@@ -94,10 +87,8 @@ export class Write {
   #finished = false
   #over = false
 
-  constructor(plan: WritePlan, host: WriteHost) {
-    this.key = plan.key
-    this.text = plan.text
-    this.level = plan.level
+  constructor(request: PutRequest, plan: Plan, host: WriteHost) {
+    this.request = request
     this.startedMs = host.nowMs()
     this.#host = host
     this.#plan = plan
@@ -109,6 +100,14 @@ export class Write {
     for (const attempt of this.#attempts) this.#ask(attempt)
     this.#working = false
     this.#work()
+  }
+
+  get key(): string {
+    return this.request.replica.key
+  }
+
+  get text(): string {
+    return this.request.replica.text
   }
 
   /** Ids of the nodes that have the event. */
@@ -147,6 +146,7 @@ export class Write {
 
   /** A peer joined, or came back: it may stand in for one that fails. */
   join(peer: PlacedPeer): void {
+    if (this.#finished) return
     if (this.#attempts.some(({ node }) => node.id === peer.id)) return
     this.leave(peer.id)
     this.#tracker.joined(peer)
@@ -206,8 +206,8 @@ export class Write {
 
   #ask(attempt: Attempt): void {
     const { node } = attempt
-    if ('peer' in node && !node.available) this.#queue(attempt, DOWN)
-    else this.#host.send(this, attempt)
+    if (node.available) this.#host.send(this, attempt)
+    else this.#queue(attempt, DOWN)
   }
 
   #queue(attempt: Attempt, error: unknown): void {
@@ -278,16 +278,25 @@ export class Write {
     if (!this.#decided) {
       const { verdict } = this.#tracker
       if (verdict !== 'pending') this.#decide(verdict)
+      else if (this.#pending === 0 && !this.#isAwaited) this.#decide('failed')
     }
     if (this.#finished || this.#pending > 0 || !this.#decided) return
     this.#finished = true
     this.#host.finished(this)
   }
 
+  /**
+   * Whether an answer may yet come. After a conflict none may, though there are peers left: a node
+   * that holds another event is not replaced.
+   */
+  get #isAwaited(): boolean {
+    return this.#attempts.some(({ outcome }) => outcome === 'silent')
+  }
+
   #decide(verdict: 'acknowledged' | 'failed' | 'timeout'): void {
     this.#decided = true
     this.#host.decided(this, verdict)
-    const { resolve, reject } = this.#plan.settle
+    const { resolve, reject } = this.request
     if (verdict === 'acknowledged') {
       resolve({ acknowledged: true, replicas: this.replicas, hinted: this.hinted })
       return

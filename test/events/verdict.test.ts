@@ -8,7 +8,7 @@ import { PeerBook } from '../../src/events/peers.ts'
 import type { Answer } from '../../src/events/storage.ts'
 import type { Outcome } from '../../src/events/attempt.ts'
 import { Write, type PutResult, type WriteHost } from '../../src/events/write.ts'
-import { SkerryError } from '../../src/core/errors.ts'
+import { skerryError, SkerryError } from '../../src/core/errors.ts'
 
 /** How a node answers: `late` after it was given up, `twice` and `torn` more often than it should. */
 const BEHAVIOURS = ['ok', 'failing', 'silent', 'late', 'twice', 'torn'] as const
@@ -26,6 +26,18 @@ interface Setting {
   readonly locations?: readonly PeerLocation[]
 }
 
+/** Whether enough nodes have the event in the own region, or in each that was to get it. */
+function isKept(setting: ReturnType<typeof prepare>, had: readonly string[]): boolean {
+  const { level, plan } = setting
+  const regions = new Set(plan.intended.map(({ region }) => region))
+  return [...regions].every((region) => {
+    if (region !== undefined && level === 'LOCAL_QUORUM') return true
+    const placed = plan.intended.filter((node) => node.region === region)
+    const nodes = [...plan.intended, ...plan.spares].filter((node) => node.region === region)
+    return nodes.filter(({ id }) => had.includes(id)).length >= quorum(placed.length)
+  })
+}
+
 interface Run {
   readonly verdict: 'acknowledged' | 'failed' | 'timeout'
   readonly had: readonly string[]
@@ -39,13 +51,14 @@ function prepare(setting: Setting) {
   setting.behaviours.slice(1).forEach((_how, index) => {
     book.add({ id: `n${index + 1}` }, setting.locations?.[index])
   })
-  const local = { id: 'n0', zone: undefined, region: undefined }
+  const local = { id: 'n0', zone: undefined, region: undefined, available: true } as const
   const strategy = { otherZoneReplicas: 1, otherRegionReplicas: 1 }
   const placement = place('key', book.list, replicationFactor - 1, strategy)
   const needs = requirements(level, [local, ...placement.replicas], replicationFactor)
   const { replicas, spares } = placement
-  const intended = [local, ...replicas]
-  return { ...setting, intended, spares, requirements: needs, key: 'key', text: '1' }
+  const intended = [local, ...replicas] as const
+  const plan = { intended, spares, requirements: needs, replicationFactor, isPossible: true }
+  return { ...setting, plan }
 }
 
 const nothing = () => {}
@@ -71,7 +84,9 @@ function run(prepared: ReturnType<typeof prepare>, order: readonly number[]): Ru
     },
     ...{ missed: nothing, late: nothing, conflict: nothing, decided: nothing, finished: nothing },
   }
-  const write = new Write({ ...prepared, settle: { resolve: done, reject: done } }, host)
+  const replica = { key: 'key', text: '1' }
+  const request = { replica, level: prepared.level, resolve: done, reject: done }
+  const write = new Write(request, prepared.plan, host)
   const answered = new Set<number>()
   const answerAll = (isLate: boolean) => {
     for (let at = 0; at < order.length; at++) {
@@ -104,9 +119,12 @@ const NO = new Error('no')
 function check(setting: Setting, orders: readonly (readonly number[])[], wanted?: Run['verdict']) {
   const prepared = prepare(setting)
   const verdicts = new Set(wanted ? [wanted] : [])
-  for (const order of orders) {
+  for (const order of distinct(orders, setting.behaviours)) {
     const { verdict, had } = run(prepared, order)
     verdicts.add(verdict)
+    if (verdict === 'acknowledged' && setting.level.endsWith('_QUORUM') && !isKept(prepared, had)) {
+      throw new Error(`${setting.level} with ${had.join()} of ${setting.behaviours.join()}`)
+    }
     if (verdicts.size > 1 || new Set(had).size < had.length) {
       throw new Error(`${setting.behaviours.join()} ${order.join()}: ${verdict}, ${had.join()}`)
     }
@@ -136,6 +154,24 @@ function permutations(items: readonly number[]): number[][] {
   return items.flatMap((item) =>
     permutations(items.filter((other) => other !== item)).map((rest) => [item, ...rest]),
   )
+}
+
+const distinctOrders = new Map<string, readonly (readonly number[])[]>()
+
+/** The orders without those that come to the same: who is late answers after all others anyway. */
+function distinct(orders: readonly (readonly number[])[], behaviours: readonly Behaviour[]) {
+  const phases = behaviours
+    .map((how) => ({ silent: '-', late: 'l' })[how as string] ?? 'e')
+    .join('')
+  const known = distinctOrders.get(phases)
+  if (known) return known
+  const inPhase = (order: readonly number[], phase: string) =>
+    order.filter((node) => phases[node] === phase).join('')
+  const seen = new Map(
+    orders.map((order) => [`${inPhase(order, 'e')}|${inPhase(order, 'l')}`, order]),
+  )
+  distinctOrders.set(phases, [...seen.values()])
+  return [...seen.values()]
 }
 
 function* assignments(nodes: number, among: readonly Behaviour[]): Generator<Behaviour[]> {
@@ -180,7 +216,7 @@ describe('the verdict depends on the set of outcomes, never on their order', () 
     test(`${level}, 4 replicas on 5 nodes in 2 regions with a spare, all interleavings`, () => {
       const locations = [{}, { zone: 'a' }, { region: 'x' }, { region: 'x' }]
       const orders = permutations([0, 1, 2, 3, 4])
-      for (const behaviours of assignments(5, ['ok', 'failing', 'silent', 'late'])) {
+      for (const behaviours of assignments(5, ['ok', 'failing', 'silent', 'late', 'twice'])) {
         check({ level, replicationFactor: 4, behaviours, locations }, orders)
       }
     })
@@ -195,6 +231,25 @@ test('an acknowledgement names the nodes that have the event, never fewer than t
     expect(had.length).toBeGreaterThanOrEqual(2)
     for (const id of had) expect(outcomes.get(id)).toBe('ok')
   }
+})
+
+test('a node that holds another event is not replaced, so the put is refused without waiting', async () => {
+  const coordinator = new Coordinator(
+    { put: (_key, _event, callback) => callback() },
+    { env: new VirtualEnv(), replicationFactor: 3 },
+  )
+  for (const id of ['a', 'b', 'c', 'd']) coordinator.addPeer({ id })
+  const asked: string[] = []
+  coordinator.on('_put', (peer, _key, _event, callback) => {
+    asked.push(peer.id)
+    callback(skerryError('EVENTS_CONFLICT', 'key'))
+  })
+  const contradicted: string[] = []
+  coordinator.on('conflict', (_key, [, node = '']) => contradicted.push(node))
+  await expect(coordinator.put('key', {})).rejects.toMatchObject({ code: 'SKERRY_EVENTS_FAILED' })
+  expect(asked).toHaveLength(2)
+  expect(contradicted).toEqual(asked)
+  await coordinator.close()
 })
 
 test('EACH_QUORUM waits for a majority in every region, LOCAL_QUORUM only for its own', async () => {
