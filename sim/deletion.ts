@@ -36,7 +36,7 @@ async function expectWithheld(script: Script, node: Node, count: number): Promis
 
 /** The scenarios, over stores that `plan` opens. */
 export function deletionScenarios(plan: Partial<ClusterPlan> = {}): readonly Scenario[] {
-  return [...waitingScenarios(plan), ...endingScenarios(plan)]
+  return [...waitingScenarios(plan), ...sharingScenarios(plan), ...endingScenarios(plan)]
 }
 
 function waitingScenarios(plan: Partial<ClusterPlan>): readonly Scenario[] {
@@ -76,6 +76,40 @@ function waitingScenarios(plan: Partial<ClusterPlan>): readonly Scenario[] {
         await world.run(120_000)
         await script.expect([leader, script.node(2)], { 'users/u1': undefined, 'users/u2': '2' })
         await expectWithheld(script, leader, 1)
+        await script.finish()
+      },
+    },
+  ]
+}
+
+/** What node 1 shares changes over its restarts. */
+function sharingScenarios(plan: Partial<ClusterPlan>): readonly Scenario[] {
+  return [
+    {
+      name: 'reshared',
+      summary:
+        'what a node deletes while it does not share it stays deleted once it is shared again',
+      run: async (world) => {
+        let keys: readonly string[] = ['**']
+        const script = await withUser(world, { ...plan, keys: (i) => (i === 1 ? keys : ['**']) })
+        const { leader } = script
+        const node = script.node(1)
+        const restart = async (share: readonly string[]): Promise<void> => {
+          await script.stop(node)
+          keys = share
+          await script.start(node)
+          await world.run(60_000)
+        }
+        await restart(['settings'])
+        await script.delete(node, 'users/u1')
+        await world.run(60_000)
+        if (node.disk.record('users/u1')) world.fail('collection', 'nobody is to be waited for')
+        await restart(['**'])
+        await world.run(900_000)
+        await script.expect([node], { 'users/u1': undefined })
+        await script.expect([leader, script.node(2)], { 'users/u1': '1' })
+        await expectWithheld(script, node, 1)
+        script.cluster.history.decided('users/u1')
         await script.finish()
       },
     },

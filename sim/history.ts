@@ -5,6 +5,7 @@ import {
   isTombstone,
   stampOf,
 } from '../src/core/entry.ts'
+import { matches } from '../src/core/path.ts'
 import { type Held, visible } from '../src/store/layout.ts'
 import type { Change, Commit } from '../src/store/store.ts'
 import type { Disk } from './disk.ts'
@@ -176,10 +177,15 @@ export class History {
     }
   }
 
-  /** A node that had never been linked with any other forgot its deletes: they bind nobody. */
-  forgotAlone(witness: Witness): void {
+  /**
+   * A node forgot deletes. Those that nobody else ever had, since it was never linked or never shared their
+   * paths, bind nobody: like a tombstone that is stamped anew it may be followed by a lower stamp.
+   * @param remembered the keys under which others may have them
+   */
+  collected(witness: Witness, remembered: readonly string[]): void {
     for (const [path, { newest }] of this.#told.get(witness.name)!) {
       if (!isTombstone(newest) || witness.disk.record(path) !== undefined) continue
+      if (remembered.some((key) => matches(key, path))) continue
       this.#told.get(witness.name)!.delete(path)
       const floor = this.#floors.get(path)
       if (floor === undefined || compareVersions(floor, newest, sha256) > 0) continue

@@ -224,12 +224,15 @@ export class Node {
     links.start()
   }
 
-  /** The store, whose collections the history hears of as long as nobody is known. */
+  /** The store, whose collections the history hears of. */
   #witnessed(process: Process, opened: Store): Store {
     return override(opened, {
       collect: async (store, rule: CollectionRule) => {
         const gone = await store.collect(rule)
-        if (process.alive && gone > 0 && !rule.linked) this.#around.history.forgotAlone(this)
+        const shared = [...rule.keys, ...store.horizons().map(({ key }) => key)]
+        if (process.alive && gone > 0) {
+          this.#around.history.collected(this, rule.linked ? shared : [])
+        }
         return gone
       },
     })

@@ -74,16 +74,19 @@ export class Collection {
 
   #collect(group: Group, due: readonly Due[], { keys, linked }: CollectionRule): number {
     const gone = due.filter(({ path, seq }) => group.collect(path, seq))
+    const { horizons } = this.#parts
+    // What is not shared any more may be shared again, with peers that hold what was deleted meanwhile.
+    const shared = new Set([...keys, ...horizons.list().map(({ key }) => key)])
     const raised = new Map<string, Horizon>()
     for (const { path, seq, stamp } of gone) {
-      for (const key of keys) {
+      for (const key of shared) {
         if (!matches(key, path)) continue
         const before = raised.get(key) ?? { key, stamp: 0n, seq: 0 }
         const noted = linked && stamp > before.stamp ? stamp : before.stamp
         raised.set(key, { key, stamp: noted, seq: Math.max(seq, before.seq) })
       }
     }
-    raiseHorizons(group, this.#parts.horizons, [...raised.values()])
+    raiseHorizons(group, horizons, [...raised.values()])
     return gone.length
   }
 }

@@ -9,6 +9,7 @@ import {
 import { skerryError } from '../core/errors.ts'
 import type { HybridClock } from '../core/hlc.ts'
 import { entryTuple, pack } from '../core/codec.ts'
+import { contest, isContest } from './contest.ts'
 import type { EngineOp } from './engine.ts'
 import { type Held, overruledKey, visible, withheldKey } from './layout.ts'
 import { collectionOps, recordOps } from './record.ts'
@@ -217,6 +218,7 @@ export class Group {
   merge(entries: readonly Entry[], source: MergeSource): Merged {
     const aside: string[] = []
     const contests: Contest[] = []
+    const newer: Held[] = []
     let changed = 0
     for (const entry of entries) {
       const { path } = entry
@@ -232,10 +234,10 @@ export class Group {
       if (order === undefined || order > 0) {
         this.#take(entry, source.peer, held)
         changed++
-      }
+      } else if (order < 0) newer.push(held!)
       if (this.held(path)!.shown !== undefined) aside.push(path)
     }
-    return { changed, aside, contests }
+    return { changed, aside, contests, newer }
   }
 
   /** Withholds what may be from before a delete that nobody remembers; what is withheld stays so. */
@@ -420,15 +422,4 @@ function versionOf(
   if (data === null) return tombstone(path, stamp, origin)
   if (seen === undefined) return { path, created: stamp, updated: 0n, origin, data }
   return { path, created: seen.created, updated: stamp, origin, data }
-}
-
-/** True if one of the two was written here, and neither is made of the other. */
-function isContest(entry: Entry, { entry: held, from }: Held): boolean {
-  return from === '' && (stampOf(entry) !== stampOf(held) || entry.origin !== held.origin)
-}
-
-/** Two versions that met, the held one written here. */
-function contest(entry: Entry, held: Held, wins: boolean): Contest {
-  const [winner, loser] = wins ? [entry, held.entry] : [held.entry, entry]
-  return { winner, loser, seq: held.seq }
 }

@@ -31,13 +31,14 @@ export class Horizons {
 
   /** The horizon of a key raised to a stamp and sequence number; undefined if it is there already. */
   raised(key: string, stamp: bigint, seq: number): Horizon | undefined {
-    const known = this.#horizons.get(key) ?? { key, stamp: 0n, seq: 0 }
-    const raised = {
+    const known = this.#horizons.get(key)
+    if (known === undefined) return { key, stamp, seq }
+    if (stamp <= known.stamp && seq <= known.seq) return undefined
+    return {
       key,
       stamp: stamp > known.stamp ? stamp : known.stamp,
       seq: Math.max(seq, known.seq),
     }
-    return raised.stamp === known.stamp && raised.seq === known.seq ? undefined : raised
   }
 
   /** Takes horizons over, once the ops for them are durable. */

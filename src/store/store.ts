@@ -141,6 +141,8 @@ export interface Merged {
   /** Paths of versions that readers don't see: kept aside for their stamp, or withheld. */
   readonly aside: readonly string[]
   readonly contests: readonly Contest[]
+  /** The versions held here that offered ones were older than, as they were met. */
+  readonly newer: readonly Placed[]
 }
 
 /** Which tombstones may go. */
@@ -154,7 +156,7 @@ export interface CollectionRule {
   }[]
   /** A tombstone stamped at or below goes whoever has acknowledged it. */
   readonly expired: bigint
-  /** The key paths whose horizons are kept. */
+  /** The key paths whose horizons are kept, besides those that have one already. */
   readonly keys: readonly string[]
   /** False if no other node can hold what was deleted: then no stamp is noted. */
   readonly linked: boolean
@@ -286,7 +288,10 @@ export interface Store {
   collect(rule: CollectionRule): Promise<number>
   /** What is left of collected tombstones. */
   horizons(): readonly Horizon[]
-  /** Raises horizons to those of a node that this one was repaired from. */
+  /**
+   * Raises horizons to those of a node that this one was repaired from. A key path that has none begins one
+   * with that; at 0, so that what is deleted under it is remembered from now on.
+   */
   raiseHorizons(horizons: readonly Pick<Horizon, 'key' | 'stamp'>[]): Promise<void>
   /** Versions that an operator has to decide on, in order of path. */
   withheld(limit: number): Promise<Withheld[]>

@@ -1,4 +1,4 @@
-import type { Entry } from '../core/entry.ts'
+import { type Entry, sizeOf } from '../core/entry.ts'
 import { matches } from '../core/path.ts'
 import type { FeedPage, Store } from '../store/store.ts'
 import { Acknowledged } from './acknowledged.ts'
@@ -9,6 +9,9 @@ const MAX_FRAME_ENTRIES = 256
 
 /** Where a frame of changes is closed, in characters of paths and data. */
 const MAX_FRAME_CHARACTERS = 256 * 1024
+
+/** The most paths that wait to be sent once more; what is beyond that is left to the next repair. */
+const MAX_AGAIN = 1000
 
 /** What the stream needs of its link. */
 export interface OutgoingLink {
@@ -37,6 +40,8 @@ export class Outgoing {
   readonly acknowledged: Acknowledged
   /** Up to where somebody waits for the peer's word. */
   #asked = 0
+  /** Paths whose newest version the peer once had, and lacks. */
+  readonly #again = new Set<string>()
   /** Frames not yet acknowledged, oldest first. */
   #inFlight: { upTo: number; bytes: number }[] = []
   #bytesInFlight = 0
@@ -81,6 +86,15 @@ export class Outgoing {
     this.#answerAsked()
   }
 
+  /**
+   * Sends the newest versions of these paths once more: the peer has acknowledged or sent them, and offers older
+   * ones all the same, so it has forgotten them.
+   */
+  again(paths: readonly string[]): void {
+    for (const path of paths) if (this.#again.size < MAX_AGAIN) this.#again.add(path)
+    this.wake()
+  }
+
   /** Tells the peer of progress through changes that it does not share, so that its checkpoint moves. */
   reportProgress(): void {
     if (this.#cursor > this.#sent && this.#inFlight.length === 0) this.#send([], this.#cursor)
@@ -95,7 +109,7 @@ export class Outgoing {
   }
 
   #hasWork(): boolean {
-    const behind = this.#cursor < this.#store.seq
+    const behind = this.#cursor < this.#store.seq || this.#again.size > 0
     return behind && !this.#closed && this.#bytesInFlight < this.#window
   }
 
@@ -103,6 +117,8 @@ export class Outgoing {
     this.#pumping = true
     try {
       while (this.#hasWork()) {
+        if (this.#again.size > 0) await this.#sendAgain()
+        if (this.#closed || this.#cursor >= this.#store.seq) continue
         const page = await this.#store.changesAfter(this.#cursor, MAX_FRAME_ENTRIES)
         if (this.#closed) return
         this.#sendPage(page)
@@ -111,6 +127,21 @@ export class Outgoing {
     } finally {
       this.#pumping = false
     }
+  }
+
+  /** A frame of what is due once more, which moves the stream no further. */
+  async #sendAgain(): Promise<void> {
+    const entries: Entry[] = []
+    let characters = 0
+    for (const path of this.#again) {
+      if (entries.length === MAX_FRAME_ENTRIES || characters > MAX_FRAME_CHARACTERS) break
+      this.#again.delete(path)
+      const entry = await this.#store.newest(path)
+      if (entry === undefined) continue
+      entries.push(entry)
+      characters += sizeOf(entry)
+    }
+    if (entries.length > 0 && !this.#closed) this.#send(entries, this.#sent)
   }
 
   #sendPage({ changes, upTo }: FeedPage): void {
@@ -127,7 +158,7 @@ export class Outgoing {
       // Of two changes of a path the later one is enough; it also keeps the place of the later.
       entries.delete(entry.path)
       entries.set(entry.path, entry)
-      characters += entry.path.length + (entry.data?.length ?? 0)
+      characters += sizeOf(entry)
     }
     this.#cursor = upTo
     if (entries.size > 0) this.#send([...entries.values()], upTo)

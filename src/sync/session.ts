@@ -296,10 +296,23 @@ export class Session {
         this.#bytesMerging -= bytes
         const paths = new Set(entries.map(({ path }) => path))
         this.#report(merged, known, paths)
+        this.#sendAgain(merged, known, paths)
         const aside = merged?.aside.filter((path) => paths.has(path)) ?? []
         this.#link.send({ kind: 'ack', upTo, seq: this.#link.store.seq, aside })
       })
       .catch((error: unknown) => this.#link.failed(error))
+  }
+
+  /**
+   * What the peer offers is older than what it has acknowledged, or sent: a delete that it has collected since.
+   * No stream would carry that to it again.
+   */
+  #sendAgain(merged: Merged | undefined, known: number, paths: ReadonlySet<string>): void {
+    const forgotten = (merged?.newer ?? []).filter(
+      ({ seq, from, entry: { path } }) =>
+        paths.has(path) && (seq <= known || from === this.#peer.nodeId),
+    )
+    if (forgotten.length > 0) this.#outgoing?.again(forgotten.map(({ entry }) => entry.path))
   }
 
   /** Paths of streamed entries that may undo a delete. What the peer wrote itself since is new. */

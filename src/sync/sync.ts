@@ -260,6 +260,8 @@ export class Sync {
     const known = this.#known.get(nodeId)
     const now = this.#options.store.time()
     const since = known === undefined || now > known.since ? now : known.since + 1n
+    // Whatever is shared once has a horizon from then on, even while it is not shared.
+    await this.#options.store.raiseHorizons(keys.map((key) => ({ key, stamp: 0n })))
     await this.#known.save({ nodeId, epoch, keys, durable, since, forgotten: false })
     return known
   }

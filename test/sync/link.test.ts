@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { MemoryEngine } from '../../src/store/memory.ts'
 import type { Message } from '../../src/sync/messages.ts'
+import { Sync } from '../../src/sync/sync.ts'
 import { HandPeer, hello, streamFrom } from './hand.ts'
 import { Loop, type LoopNode, loopNode, put, rootOf } from './loop.ts'
 
@@ -320,4 +321,49 @@ test('a position that this store lacks proves that it was rewound: a new epoch b
   await peer.say(hello, { kind: 'resume', positions: [{ epoch, run, seq: 1000 }] })
   expect(peer.bye).toBe('SKERRY_NODE_REWOUND')
   expect(node.store.epoch).not.toBe(epoch)
+})
+
+test('who offers what is older than the delete that it has forgotten gets the delete again', async () => {
+  const { loop, node, peer } = await meet()
+  await peer.shakeHands()
+  await put(node, 'users/1', 1)
+  await node.store.write([{ path: 'users/1', decide: () => null }])
+  await loop.settled()
+  const { seq } = node.store
+  const forgotten = (await node.store.newest('users/1'))!
+  await peer.say({ kind: 'ack', upTo: seq, seq: 0, aside: [] })
+  const before = peer.all('changes').length
+  await peer.say({ kind: 'changes', since: 0, upTo: 1, entries: [user] })
+  expect(peer.all('changes').slice(before)).toEqual([
+    { kind: 'changes', since: seq, upTo: seq, entries: [forgotten] },
+  ])
+  // It is not told again what it does not know yet, nor what it offers again itself.
+  await put(node, 'users/2', 2)
+  await loop.settled()
+  const after = peer.all('changes').length
+  const late = { ...user, path: 'users/2' }
+  await peer.say({ kind: 'changes', since: 1, upTo: 2, entries: [forgotten, late] })
+  expect(peer.all('changes')).toHaveLength(after)
+})
+
+test('a late write that its nodes hold against a forgotten delete goes where the delete is known', async () => {
+  const loop = new Loop()
+  const leader = await loopNode(loop, 'leader')
+  const node = await loopNode(loop, 'node', { leader: 'leader' })
+  await put(leader, 'users/1', 1)
+  await leader.store.write([{ path: 'users/1', decide: () => null }])
+  await loop.settled()
+  expect((await node.store.newest('users/1'))?.data).toBe(null)
+  await node.sync.stop()
+  await loop.settled()
+
+  // Meanwhile the node forgets the delete, and learns of a write from before it.
+  await node.store.collect({ waitFor: [], expired: 0n, keys: ['**'], linked: true })
+  await node.store.merge([{ ...user, origin: 'late' }], { peer: 'late' })
+  const sync = new Sync({ ...node, transport: loop, leader: 'leader' })
+  sync.start()
+  await loop.settled()
+  expect(await rootOf(node)).toBe(await rootOf(leader))
+  expect(await node.store.read('users/1')).toBeUndefined()
+  await sync.stop()
 })

@@ -132,6 +132,18 @@ function remembering(test: Test): void {
     assert.deepEqual(store.horizons(), [...horizons, { key: 'users/*', stamp, seq: 0 }])
   })
 
+  test('what was shared once is remembered as deleted while it is not shared', async (scene) => {
+    const store = await scene.store()
+    await store.raiseHorizons([{ key: 'users/*', stamp: 0n }])
+    assert.deepEqual(store.horizons(), [{ key: 'users/*', stamp: 0n, seq: 0 }])
+    await merge(store, version('users/1', 20, null), version('other', 30, null))
+    assert.equal(await store.collect({ ...waitingFor(), keys: ['settings'] }), 2)
+    const { updated: stamp } = version('', 20, null)
+    assert.deepEqual(store.horizons(), [{ key: 'users/*', stamp, seq: 1 }])
+    await offer(store, 'users/1', 10, '"old"')
+    assert.equal(store.withheldCount, 1)
+  })
+
   test('where no other node can hold what was deleted, no stamp is noted', async (scene) => {
     const store = await scene.store()
     await merge(store, version('a', 20, null))
