@@ -36,7 +36,7 @@ export const canaries: Readonly<Record<string, NonNullable<NodePlan['open']>>> =
   }),
   /** Nothing is left of tombstones that went. */
   'no horizon is kept': replaced({
-    collect: (store, rule: CollectionRule) => store.collect({ ...rule, keys: [] }),
+    collect: (store, rule: CollectionRule) => store.collect({ ...rule, linked: false }),
   }),
   /** Nothing is ever collected. */
   'tombstones never go': replaced({ collect: () => Promise.resolve(0) }),

@@ -14,6 +14,7 @@ import type { EngineOp } from './engine.ts'
 import { type Held, overruledKey, visible, withheldKey } from './layout.ts'
 import { collectionOps, recordOps } from './record.ts'
 import type {
+  Beaten,
   Change,
   Contest,
   Delivered,
@@ -218,7 +219,7 @@ export class Group {
   merge(entries: readonly Entry[], source: MergeSource): Merged {
     const aside: string[] = []
     const contests: Contest[] = []
-    const newer: Held[] = []
+    const beaten: Beaten[] = []
     let changed = 0
     for (const entry of entries) {
       const { path } = entry
@@ -234,10 +235,10 @@ export class Group {
       if (order === undefined || order > 0) {
         this.#take(entry, source.peer, held)
         changed++
-      } else if (order < 0) newer.push(held!)
+      } else if (order < 0) beaten.push({ entry, by: held! })
       if (this.held(path)!.shown !== undefined) aside.push(path)
     }
-    return { changed, aside, contests, newer }
+    return { changed, aside, contests, beaten }
   }
 
   /** Withholds what may be from before a delete that nobody remembers; what is withheld stays so. */

@@ -141,8 +141,13 @@ export interface Merged {
   /** Paths of versions that readers don't see: kept aside for their stamp, or withheld. */
   readonly aside: readonly string[]
   readonly contests: readonly Contest[]
-  /** The versions held here that offered ones were older than, as they were met. */
-  readonly newer: readonly Placed[]
+  readonly beaten: readonly Beaten[]
+}
+
+/** A version that was offered, and the newer one that was held here. */
+export interface Beaten {
+  readonly entry: Entry
+  readonly by: Placed
 }
 
 /** Which tombstones may go. */

@@ -296,7 +296,7 @@ export class Session {
         this.#bytesMerging -= bytes
         const paths = new Set(entries.map(({ path }) => path))
         this.#report(merged, known, paths)
-        this.#sendAgain(merged, known, paths)
+        this.#sendAgain(merged, known, entries)
         const aside = merged?.aside.filter((path) => paths.has(path)) ?? []
         this.#link.send({ kind: 'ack', upTo, seq: this.#link.store.seq, aside })
       })
@@ -307,10 +307,12 @@ export class Session {
    * What the peer offers is older than what it has acknowledged, or sent: a delete that it has collected since.
    * No stream would carry that to it again.
    */
-  #sendAgain(merged: Merged | undefined, known: number, paths: ReadonlySet<string>): void {
-    const forgotten = (merged?.newer ?? []).filter(
-      ({ seq, from, entry: { path } }) =>
-        paths.has(path) && (seq <= known || from === this.#peer.nodeId),
+  #sendAgain(merged: Merged | undefined, known: number, offered: readonly Entry[]): void {
+    // Other frames may have been merged with this one; of what they offered the peer knew more, or less.
+    const mine = new Set(offered)
+    const forgotten = (merged?.beaten ?? []).filter(
+      ({ entry, by: { seq, from } }) =>
+        mine.has(entry) && (seq <= known || from === this.#peer.nodeId),
     )
     if (forgotten.length > 0) this.#outgoing?.again(forgotten.map(({ entry }) => entry.path))
   }
