@@ -1,5 +1,5 @@
 /** The door of clients: for browsers, workers and Node. */
-export { Client, connect, type Written } from './client/client.ts'
+export { Client, connect, type WriteOptions, type Written } from './client/client.ts'
 export type { Entry } from './client/entry.ts'
 export { ClientError, type Refusal } from './client/error.ts'
 export type { ClientOptions } from './client/options.ts'
@@ -8,4 +8,5 @@ export type { PendingWrite } from './client/overlay.ts'
 export type { SocketClass, SocketLike } from './client/platform.ts'
 export type { SyncState, SyncStatus } from './client/status.ts'
 export type { RefusedWrite } from './client/storage.ts'
+export type { CommitLevel } from './core/commitment.ts'
 export type { Watch } from './core/watch.ts'

@@ -1,10 +1,17 @@
 /** The main door: run a node in your own process. */
 export { type ErrorCode, SkerryError, skerryError, skerryErrorFrom } from './core/errors.ts'
+export type { Commitment, CommitLevel } from './core/commitment.ts'
 export type { Entry } from './core/entry.ts'
 export { jsonElements, jsonMembers } from './core/json.ts'
 export type { Env } from './core/env.ts'
 export type { StateEntry } from './core/value.ts'
 export type { Watch } from './core/watch.ts'
+export {
+  CommitError,
+  type CommitOptions,
+  type Performed,
+  type WriteOptions,
+} from './state/commitment.ts'
 export type { Filter, Filters, StateChange } from './state/filters.ts'
 export type { Limit } from './state/limit.ts'
 export type { Range } from './state/range.ts'

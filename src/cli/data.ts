@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { text as textOf } from 'node:stream/consumers'
-import { jsonElements, jsonMembers } from '../index.ts'
+import { jsonElements, jsonMembers, skerryError } from '../index.ts'
 import {
   addRemoteFlags,
   type Asked,
@@ -21,9 +21,17 @@ interface ListFlags extends DataFlags {
   readonly order?: string
 }
 
+interface WriteFlags extends DataFlags {
+  readonly commit?: string
+  readonly commitTimeoutMs?: string
+}
+
 /** What the node answers to a write. */
 interface WriteAnswer {
   readonly index?: string
+  /** Only if it did not come as far as it was to. */
+  readonly committed?: readonly string[]
+  readonly missing?: readonly string[]
 }
 
 const JSON_FLAG = ['--json', 'print what the node answers, as it is'] as const
@@ -59,6 +67,8 @@ function addWrites(program: Command): void {
       .description(about)
       .argument('<path>', path)
       .option(...JSON_FLAG)
+      .option('--commit <level>', 'wait until so many nodes have it: ONE, QUORUM or ALL')
+      .option('--commit-timeout-ms <ms>', 'how long to wait for that; by default 5000')
   const value = ['<json>', 'the data as JSON; - reads it from stdin'] as const
   write('set', 'create or overwrite an entry', 'such as settings')
     .argument(...value)
@@ -93,28 +103,35 @@ async function list(glob: string, flags: ListFlags): Promise<void> {
   process.stdout.write(lines.join(''))
 }
 
-async function send(path: string, json: string, flags: DataFlags): Promise<void> {
+async function send(path: string, json: string, flags: WriteFlags): Promise<void> {
   const body = await given(json)
   await write('POST', path, flags, { body, headers: { 'content-type': 'application/json' } })
 }
 
-async function patch(path: string, json: string, flags: DataFlags): Promise<void> {
+async function patch(path: string, json: string, flags: WriteFlags): Promise<void> {
   const body = await given(json)
   const type = body.trimStart().startsWith('[') ? OPERATIONS_TYPE : MERGE_TYPE
   await write('PATCH', path, flags, { body, headers: { 'content-type': type } })
 }
 
-async function remove(path: string, flags: DataFlags): Promise<void> {
+async function remove(path: string, flags: WriteFlags): Promise<void> {
   await write('DELETE', path, flags, {})
 }
 
-/** Sends a write, and prints the path that it went to. */
-async function write(method: string, path: string, flags: DataFlags, asked: Asked): Promise<void> {
-  const { json } = flags
-  const answer = await (await new Remote(flags).ask(method, targetOf(path), asked)).text()
-  const { index } = answer === '' ? {} : (JSON.parse(answer) as WriteAnswer)
+/**
+ * Sends a write, and prints the path that it went to.
+ * @throws SKERRY_COMMIT_UNREACHED if it is written, but not on as many nodes as it was to be
+ */
+async function write(method: string, path: string, flags: WriteFlags, asked: Asked): Promise<void> {
+  const { json, commit, commitTimeoutMs: timeoutMs } = flags
+  const target = withQuery(targetOf(path), { commit, timeoutMs })
+  const unhurried = commit !== undefined
+  const response = await new Remote(flags).ask(method, target, { ...asked, unhurried })
+  const answer = await response.text()
+  const { index, committed, missing } = answer === '' ? {} : (JSON.parse(answer) as WriteAnswer)
   if (json !== true) print(index === undefined ? path : path.replace(/\*$/, index))
   else if (answer !== '') print(answer)
+  if (response.status === 202) throw skerryError('COMMIT_UNREACHED', committed ?? [], missing ?? [])
 }
 
 /** The value of an argument: itself, or for `-` what stdin has. */

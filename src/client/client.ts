@@ -1,3 +1,4 @@
+import type { CommitLevel } from '../core/commitment.ts'
 import { membersIn } from '../core/json.ts'
 import { jsonOf, readValue, type Value } from '../core/value.ts'
 import { Watch } from '../core/watch.ts'
@@ -26,6 +27,17 @@ export interface Written {
    * a newer version, which stays. `known`: the node had it already.
    */
   readonly outcome: WriteOutcome
+}
+
+/** What to wait for before a write is answered. */
+export interface WriteOptions {
+  /**
+   * On how many nodes it must be durable: one; `QUORUM`, more than half; or all that are known and share the path.
+   * Not with `offline`. Default: the one that this client is connected to.
+   */
+  readonly commit?: CommitLevel
+  /** How long to wait for that, in ms, from 1 to 60,000. Default 5,000. */
+  readonly commitTimeoutMs?: number
 }
 
 /** A connection to a node, made by {@link connect}: one socket for everything, which comes again by itself. */
@@ -82,34 +94,36 @@ export class Client {
 
   /**
    * Creates or overwrites the entry at a path.
-   * @throws ClientError
+   * @throws ClientError; with SKERRY_COMMIT_UNREACHED it is written, and `refusal` says which nodes have it
+   * @example
+   * await client.set('users/ada', { name: 'Ada' }, { commit: 'QUORUM' })
    */
-  set(path: string, data: unknown): Promise<Written> {
-    return this.#write('set', path, data)
+  set(path: string, data: unknown, options?: WriteOptions): Promise<Written> {
+    return this.#write('set', path, data, options)
   }
 
   /**
    * Creates an entry under a fresh index in the place of the glob's `*`.
    * @throws ClientError
    */
-  push(glob: string, data: unknown): Promise<Written> {
-    return this.#write('push', glob, data)
+  push(glob: string, data: unknown, options?: WriteOptions): Promise<Written> {
+    return this.#write('push', glob, data, options)
   }
 
   /**
    * Changes members of the data at a path, by RFC 7396: null removes one.
    * @throws ClientError
    */
-  patch(path: string, changes: unknown): Promise<Written> {
-    return this.#write('patch', path, changes)
+  patch(path: string, changes: unknown, options?: WriteOptions): Promise<Written> {
+    return this.#write('patch', path, changes, options)
   }
 
   /**
    * Deletes the entry at a path, or all that a glob matches. What is not there is no error.
    * @throws ClientError
    */
-  async delete(pattern: string): Promise<WriteOutcome> {
-    return (await this.#write('delete', pattern, undefined)).outcome
+  async delete(pattern: string, options?: WriteOptions): Promise<WriteOutcome> {
+    return (await this.#write('delete', pattern, undefined, options)).outcome
   }
 
   /**
@@ -169,17 +183,23 @@ export class Client {
     op: 'set' | 'push' | 'patch' | 'delete',
     path: string,
     data: unknown,
+    { commit, commitTimeoutMs: timeoutMs }: WriteOptions = {},
   ): Promise<Written> {
     this.#assertOpen()
     const json = op === 'delete' ? '' : jsonText(data)
     if (this.#offline !== undefined) {
+      if (commit !== undefined) {
+        const why = 'with offline, nobody waits for nodes; connect without'
+        throw clientError('CLIENT_OPTION_INVALID', 'commit', why)
+      }
       // What is kept is what nodes will read, whatever becomes of the object that was given.
       const kept = op === 'delete' ? undefined : (JSON.parse(json) as unknown)
       return written(await this.#offline.write(op, path, kept))
     }
     const value = op === 'delete' ? '' : `,"data":${json}`
-    const members = `"op":"${op}","path":${JSON.stringify(path)}${value}`
-    const answer = await this.#requests.ask(members, false)
+    // As members of an object: what is left out is not there.
+    const asked = JSON.stringify({ op, path, commit, timeoutMs }).slice(1, -1)
+    const answer = await this.#requests.ask(asked + value, false)
     const answered = op === 'delete' ? path : (JSON.parse(answer) as { path: string }).path
     return written({ path: answered, outcome: 'written' })
   }

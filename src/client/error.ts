@@ -7,6 +7,12 @@ export interface Refusal {
   readonly code: string
   readonly status: number
   readonly message: string
+  /** With SKERRY_COMMIT_UNREACHED: where it was written; left out for a delete. */
+  readonly path?: string
+  /** With SKERRY_COMMIT_UNREACHED: ids of nodes that have the write. */
+  readonly committed?: readonly string[]
+  /** With SKERRY_COMMIT_UNREACHED: nodes that count, and are not known to have it. */
+  readonly missing?: readonly string[]
 }
 
 /**
@@ -25,9 +31,13 @@ export class ClientError extends Error {
   readonly code: string
   /** The HTTP status that goes with it. */
   readonly status: number
+  /** All that is known of it: with SKERRY_COMMIT_UNREACHED, which nodes have the write. */
+  readonly refusal: Refusal
 
-  constructor({ code, status, message }: Refusal, cause?: unknown) {
+  constructor(refusal: Refusal, cause?: unknown) {
+    const { code, status, message } = refusal
     super(message, cause === undefined ? undefined : { cause })
+    this.refusal = refusal
     this.name = 'ClientError'
     this.code = code
     this.status = status

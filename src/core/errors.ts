@@ -2,7 +2,7 @@ import { clientErrors } from './errors/client.ts'
 import { clusterErrors } from './errors/cluster.ts'
 import { commandErrors } from './errors/commands.ts'
 import { eventErrors } from './errors/events.ts'
-import { excerpt } from './errors/excerpt.ts'
+import { excerpt, naming } from './errors/excerpt.ts'
 import { pivotErrors } from './errors/pivot.ts'
 import { redisErrors } from './errors/redis.ts'
 
@@ -174,6 +174,16 @@ const table = {
     status: 503,
     message: (most: number) =>
       `${most} writes wait for other nodes already; try again, or without a commit level`,
+  },
+  COMMIT_INVALID: {
+    status: 400,
+    message: (why: string) => `the commit level can't be used: ${excerpt(why)}`,
+  },
+  COMMIT_UNREACHED: {
+    status: 504,
+    message: (committed: readonly string[], missing: readonly string[]) =>
+      `it is written and goes on to the others, but only ${naming(committed)} had it in time, ` +
+      `not ${naming(missing)}; wait longer, or see whether these nodes run`,
   },
   NOT_FOUND: {
     status: 404,

@@ -6,7 +6,9 @@ import { MAX_BATCH_WRITES, ofItem } from '../state/batch.ts'
 import type { State } from '../state/state.ts'
 import type { PatchForm, WriteRequest, WriteResult } from '../state/writing.ts'
 import { assertMay } from './access.ts'
+import { targetQuery } from './address.ts'
 import { bodyText, JSON_TYPE } from './body.ts'
+import { commitOf, shortOf } from './commit.ts'
 
 /** What a write of a batch may say, by what it does. */
 const MEMBERS: Readonly<Record<string, readonly string[]>> = {
@@ -23,9 +25,11 @@ export function batchRoute(app: FastifyInstance, state: State): void {
   app.post('/_skerry/batch', async (request, reply) => {
     const requests = readBatch(bodyText(request.body as Buffer | undefined))
     for (const [item, write] of requests.entries()) assertRight(request, write, item)
-    const results = await state.batch(requests)
+    const done = await state.performAll(requests, commitOf(targetQuery(request.raw.url!)))
+    const short = await shortOf(reply, done)
     void reply.header('content-type', JSON_TYPE)
-    return `[${results.map((result, item) => resultJson(state, result, requests[item]!)).join(',')}]`
+    const results = done.result.map((result, item) => resultOf(state, result, requests[item]!))
+    return JSON.stringify(short === undefined ? results : { results, ...short })
   })
 }
 
@@ -37,11 +41,11 @@ function assertRight(request: FastifyRequest, { op, path }: WriteRequest, item: 
   }
 }
 
-function resultJson(state: State, result: WriteResult, { path }: WriteRequest): string {
-  if ('deleted' in result) return JSON.stringify({ path, deleted: result.deleted })
+function resultOf(state: State, result: WriteResult, { path }: WriteRequest): object {
+  if ('deleted' in result) return { path, deleted: result.deleted }
   const { entry } = result
   const index = lastSegment(entry.path)
-  return JSON.stringify({ index, path: entry.path, version: state.versionOf(entry) })
+  return { index, path: entry.path, version: state.versionOf(entry) }
 }
 
 /**

@@ -1,3 +1,4 @@
+import type { CommitAsked, CommitPlace } from '../core/commitment.ts'
 import { skerryError } from '../core/errors.ts'
 import type { Store } from '../store/store.ts'
 import type { SyncStatus } from '../sync/status.ts'
@@ -54,6 +55,15 @@ export class Links {
   async forget(nodeId: string): Promise<void> {
     if (!this.#running) throw skerryError('LEASE_LOST')
     await this.#sync.forget(nodeId)
+  }
+
+  /**
+   * Takes a place for a write that is to wait for other nodes, see `Sync.reserve`.
+   * @throws SKERRY_LEASE_LOST if another server runs the links, and so is the one to hear of it
+   */
+  async reserve(asked: CommitAsked): Promise<CommitPlace> {
+    if (!this.#running && this.#store.lead !== undefined) throw skerryError('LEASE_LOST')
+    return this.#sync.reserve(asked)
   }
 
   /** Ends all links, in order. */

@@ -2,6 +2,7 @@ import type { Duplex } from 'node:stream'
 import type { WebSocket } from 'ws'
 import type { Env } from '../core/env.ts'
 import { messageOf, type SkerryError, skerryError } from '../core/errors.ts'
+import { CommitError } from '../state/commitment.ts'
 import type { State } from '../state/state.ts'
 import type { EndReason, Subscriber, Subscription } from '../state/subscription.ts'
 import type { Store } from '../store/store.ts'
@@ -112,7 +113,7 @@ class LiveSocket {
       if (result !== undefined) this.#send(request.id, `{"result":${result}}`)
     } catch (error) {
       const failure = failureOf(error, this.#context.options.bodyLimitBytes)
-      if (failure.status >= 500) {
+      if (failure.status >= 500 && !(failure instanceof CommitError)) {
         this.#context.logger.error({ err: failure, operation: request.op }, 'a live request failed')
       }
       this.#send(request.id, `{"error":${errorJson(failure)}}`)
@@ -183,6 +184,10 @@ class LiveSocket {
   }
 }
 
-export function errorJson({ code, status, message }: SkerryError): string {
-  return JSON.stringify({ code, status, message })
+export function errorJson(failure: SkerryError): string {
+  const { code, status, message } = failure
+  if (!(failure instanceof CommitError)) return JSON.stringify({ code, status, message })
+  const { committed, missing, results } = failure
+  const paths = results.flatMap((result) => ('entry' in result ? result.entry.path : []))
+  return JSON.stringify({ code, status, message, path: paths[0], committed, missing })
 }

@@ -1,9 +1,12 @@
-import { entryJson } from '../core/entry.ts'
+import { type Entry, entryJson } from '../core/entry.ts'
 import { SkerryError, skerryError } from '../core/errors.ts'
 import { jsonElements, jsonMembers, parseInt64 } from '../core/json.ts'
 import { isGlob, lastSegment } from '../core/path.ts'
+import type { CommitOptions } from '../state/commitment.ts'
 import type { ClientWrite, DeliveryResult } from '../state/delivery.ts'
 import type { State } from '../state/state.ts'
+import { reached } from '../state/writer.ts'
+import type { WriteResult } from '../state/writing.ts'
 import { assertMay, type Principal, type Verb } from './access.ts'
 import type { TurnOrder } from './order.ts'
 
@@ -27,6 +30,8 @@ export interface LiveRequest {
   readonly version: string | undefined
   /** For `deliver`: who wrote. */
   readonly client: string
+  /** For writes: on how many nodes they are to be, and how long to wait for that. */
+  readonly commit: CommitOptions
 }
 
 /**
@@ -46,7 +51,19 @@ export function parseRequest(text: string): LiveRequest {
     return invalid('path, version and client are texts')
   }
   const data = members.get('data') ?? ''
-  return { id, op, path, data, version: version === '' ? undefined : version, client }
+  const commit = commitIn(members)
+  return { id, op, path, data, version: version === '' ? undefined : version, client, commit }
+}
+
+/** What it asks of other nodes; the values are checked where the write is done. */
+function commitIn(members: ReadonlyMap<string, string>): CommitOptions {
+  const [level, timeoutMs] = [members.get('commit'), members.get('timeoutMs')]
+  return {
+    ...(level !== undefined && {
+      commit: JSON.parse(level) as NonNullable<CommitOptions['commit']>,
+    }),
+    ...(timeoutMs !== undefined && { commitTimeoutMs: JSON.parse(timeoutMs) as number }),
+  }
 }
 
 function invalid(why: string): never {
@@ -74,15 +91,18 @@ export async function perform(request: LiveRequest, performer: Performer): Promi
     case 'list':
       return `[${(await state.list(path)).map(entryJson).join(',')}]`
     case 'delete': {
-      const remove = () => state.delete(path)
-      return `${await (isGlob(path) ? order.runAlone(remove) : order.run(path, remove))}`
+      const remove = () => state.perform({ op, path }, request.commit)
+      const done = isGlob(path) ? order.runAlone(remove) : order.run(path, remove)
+      // Other nodes are waited for out of its turn, so that it keeps none behind it waiting.
+      return `${((await reached(await done)) as { deleted: number }).deleted}`
     }
     case 'push':
-      return written(await order.run(path, () => state.push(path, data)))
     case 'patch':
-      return written(await order.run(path, () => state.patch(path, data, { form: 'merge-patch' })))
-    case 'set':
-      return written(await order.run(path, () => state.set(path, data)))
+    case 'set': {
+      const asked = { op, path, data, ...(op === 'patch' && { form: 'merge-patch' as const }) }
+      const write = () => state.perform(asked, request.commit)
+      return written(await reached(await order.run(path, write)))
+    }
     default:
       return invalid('its op is unknown')
   }
@@ -93,7 +113,8 @@ function verbOf(op: string): Verb {
   return op === 'delete' ? 'delete' : 'write'
 }
 
-function written({ path }: { readonly path: string }): string {
+function written(result: WriteResult): string {
+  const { path } = (result as { entry: Entry }).entry
   return `{"path":"${path}","index":"${lastSegment(path)}"}`
 }
 

@@ -3,11 +3,13 @@ import { type Entry, entryJson } from '../core/entry.ts'
 import { skerryError } from '../core/errors.ts'
 import { isGlob, lastSegment, STATUS_PATH } from '../core/path.ts'
 import type { State } from '../state/state.ts'
-import type { PatchForm } from '../state/writing.ts'
+import type { Performed } from '../state/commitment.ts'
+import type { PatchForm, WriteRequest, WriteResult } from '../state/writing.ts'
 import { assertMay } from './access.ts'
 import { targetPath, targetQuery } from './address.ts'
 import { batchRoute } from './batch.ts'
 import { bodyText, JSON_TYPE } from './body.ts'
+import { commitOf, shortOf } from './commit.ts'
 import { sendText } from './compression.ts'
 import { conditionOf, etagOf } from './conditions.ts'
 import { rangeOf } from './query.ts'
@@ -70,11 +72,22 @@ async function write(state: State, request: FastifyRequest, reply: FastifyReply)
   assertMay(request.principal, 'write', path)
   const data = bodyText(request.body as Buffer | undefined)
   const condition = conditionOf(request.headers)
-  if (!isGlob(path)) return written(state, reply, await state.set(path, data, condition))
-  if (condition.ifMatch !== undefined) {
+  const glob = isGlob(path)
+  if (glob && condition.ifMatch !== undefined) {
     throw skerryError('CONDITION_INVALID', 'a push makes a new entry; leave If-Match out')
   }
-  return written(state, reply, await state.push(path, data))
+  const asked: WriteRequest = glob
+    ? { op: 'push', path, data }
+    : { ...condition, op: 'set', path, data }
+  return written(state, reply, await performed(state, request, asked))
+}
+
+function performed(
+  state: State,
+  { raw }: FastifyRequest,
+  asked: WriteRequest,
+): Promise<Performed<WriteResult>> {
+  return state.perform(asked, commitOf(targetQuery(raw.url!)))
 }
 
 /** How a PATCH is to be read, by its content type; merging is the way of every other one. */
@@ -89,13 +102,20 @@ async function patch(state: State, request: FastifyRequest, reply: FastifyReply)
   const [type = ''] = (request.headers['content-type'] ?? '').split(';')
   const form = FORMS[type.trim().toLowerCase()] ?? 'merge'
   const body = bodyText(request.body as Buffer | undefined)
-  const options = { form, ...conditionOf(request.headers) }
-  return written(state, reply, await state.patch(path, body, options))
+  const asked = { ...conditionOf(request.headers), op: 'patch' as const, path, data: body, form }
+  return written(state, reply, await performed(state, request, asked))
 }
 
-function written(state: State, reply: FastifyReply, entry: Entry): string {
+async function written(
+  state: State,
+  reply: FastifyReply,
+  done: Performed<WriteResult>,
+): Promise<string> {
+  const { entry } = done.result as { entry: Entry }
+  const index = lastSegment(entry.path)
+  const short = await shortOf(reply, done)
   void reply.header('content-type', JSON_TYPE).header('etag', etagOf(state.versionOf(entry)))
-  return `{"index":"${lastSegment(entry.path)}"}`
+  return JSON.stringify({ index, ...short })
 }
 
 async function remove(
@@ -105,7 +125,12 @@ async function remove(
 ): Promise<FastifyReply> {
   const path = targetPath(request.raw.url!)
   assertMay(request.principal, 'delete', path)
-  const deleted = await state.delete(path, conditionOf(request.headers))
+  const asked = { ...conditionOf(request.headers), op: 'delete' as const, path }
+  const done = await performed(state, request, asked)
+  const { deleted } = done.result as { deleted: number }
   if (deleted === 0 && !isGlob(path)) throw skerryError('NOT_FOUND', path)
-  return reply.code(204).send()
+  const short = await shortOf(reply, done)
+  if (short === undefined) return reply.code(204).send()
+  const body = JSON.stringify({ index: lastSegment(path), ...short })
+  return reply.header('content-type', JSON_TYPE).send(body)
 }

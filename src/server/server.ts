@@ -98,7 +98,9 @@ export class Server {
     this.store = store
     this.#clusterNode = clusterNode
     this.#logger = options.logger ?? silent
-    this.state = stateOn(store, env, options)
+    this.state = stateOn(store, env, options, {
+      reserve: (asked) => this.#links.reserve(asked),
+    })
     this.#text = this.state.text
     this.#options = options
     this.#env = env

@@ -1,3 +1,4 @@
+import type { Committer } from '../core/commitment.ts'
 import type { Env } from '../core/env.ts'
 import { State } from '../state/state.ts'
 import { ValueState } from '../state/values.ts'
@@ -6,11 +7,17 @@ import { silent } from './log.ts'
 import type { ResolvedOptions } from './options.ts'
 
 /** The state of a node, in its two faces; what its hooks and listeners throw is logged. */
-export function stateOn(store: Store, env: Env, options: ResolvedOptions): ValueState {
+export function stateOn(
+  store: Store,
+  env: Env,
+  options: ResolvedOptions,
+  committer: Committer,
+): ValueState {
   const { bodyLimitBytes, filters, logger = silent } = options
   const text = new State({
     store,
     env,
+    committer,
     maxDataCharacters: bodyLimitBytes,
     filters,
     static: options.static,

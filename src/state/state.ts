@@ -1,9 +1,16 @@
+import type { Committer } from '../core/commitment.ts'
 import type { Entry } from '../core/entry.ts'
 import type { Env } from '../core/env.ts'
 import { skerryError } from '../core/errors.ts'
 import { assertPattern, EVERYTHING, isGlob } from '../core/path.ts'
-import type { Store, Write } from '../store/store.ts'
-import { itemWrites, MAX_BATCH_WRITES, ofItem } from './batch.ts'
+import type { Store } from '../store/store.ts'
+import {
+  type CommitOptions,
+  LoneCommitter,
+  type Performed,
+  type WriteOptions,
+} from './commitment.ts'
+
 import type { Filters } from './filters.ts'
 import type { HookFailure } from './hooks.ts'
 import { Live, type PatternSubscribers } from './live.ts'
@@ -14,14 +21,9 @@ import { Keeper } from './retention.ts'
 import { type FilterDescription, Rules, type StateVerb } from './rules.ts'
 import type { Subscriber, Subscription } from './subscription.ts'
 import { newestFirst } from './timeline.ts'
-import { type Condition, Versions } from './version.ts'
-import {
-  type PatchForm,
-  type Plan,
-  Planner,
-  type WriteRequest,
-  type WriteResult,
-} from './writing.ts'
+import { Versions } from './version.ts'
+import { reached, Writer } from './writer.ts'
+import { type PatchForm, Planner, type WriteRequest, type WriteResult } from './writing.ts'
 
 /** The most characters of one entry's data, by default. */
 const DEFAULT_MAX_DATA_CHARACTERS = 10 * 1024 * 1024
@@ -38,10 +40,12 @@ export interface StateOptions {
   readonly static?: boolean
   /** Is told of each hook that threw. */
   readonly hookFailed?: (failure: HookFailure) => void
+  /** Knows which nodes have a write. Default: no other node counts. */
+  readonly committer?: Committer
 }
 
 /** How to patch. */
-export interface PatchOptions extends Condition {
+export type PatchOptions = WriteOptions & {
   /** How the patch is to be read. Default `merge`. */
   readonly form?: PatchForm
 }
@@ -63,6 +67,7 @@ export class State {
   readonly #live: Live
   readonly #versions: Versions
   readonly #planner: Planner
+  readonly #writer: Writer
   readonly #rules: Rules
   readonly #keepers: readonly Keeper[]
   #unfollow: () => void = () => undefined
@@ -80,6 +85,12 @@ export class State {
       versions: this.#versions,
       rules: this.#rules,
       maxDataCharacters,
+    })
+    this.#writer = new Writer({
+      store,
+      planner: this.#planner,
+      rules: this.#rules,
+      committer: options.committer ?? new LoneCommitter(store),
     })
     this.#live = new Live(store, env, this.#rules)
     this.#keepers = this.#rules.terms().map((term) => new Keeper(term, { store, env, report }))
@@ -194,11 +205,14 @@ export class State {
    * @returns the entry as written
    * @throws SKERRY_PATH_INVALID, SKERRY_PATH_RESERVED, SKERRY_JSON_INVALID, SKERRY_DATA_TOO_LARGE
    * @throws SKERRY_PRECONDITION_FAILED, SKERRY_WRITE_FAILED
+   * @throws SKERRY_COMMIT_INVALID, SKERRY_COMMITS_TOO_MANY; CommitError if it was written and did not come far enough
    * @example
    * await state.set('users/42', '{}', { ifNoneMatch: '*' }) // only if nothing is there yet
+   * await state.set('users/42', '{}', { commit: 'QUORUM' }) // once more than half of the nodes have it
    */
-  async set(path: string, data: string, condition: Condition = {}): Promise<Entry> {
-    return this.#entry({ ...condition, op: 'set', path, data })
+  async set(path: string, data: string, options: WriteOptions = {}): Promise<Entry> {
+    const [condition, commit] = split(options)
+    return this.#entry({ ...condition, op: 'set', path, data }, commit)
   }
 
   /**
@@ -208,8 +222,8 @@ export class State {
    * @returns the entry as written
    * @throws SKERRY_PATH_INVALID, SKERRY_PATH_RESERVED, SKERRY_JSON_INVALID, SKERRY_DATA_TOO_LARGE, SKERRY_WRITE_FAILED
    */
-  async push(glob: string, data: string): Promise<Entry> {
-    return this.#entry({ op: 'push', path: glob, data })
+  async push(glob: string, data: string, options: CommitOptions = {}): Promise<Entry> {
+    return this.#entry({ op: 'push', path: glob, data }, options)
   }
 
   /**
@@ -224,18 +238,20 @@ export class State {
    * await state.patch('users/42', '[{"op":"remove","path":"/phone"}]', { form: 'json-patch' })
    */
   async patch(path: string, patch: string, options: PatchOptions = {}): Promise<Entry> {
-    return this.#entry({ ...options, op: 'patch', path, data: patch })
+    const [condition, commit] = split(options)
+    return this.#entry({ ...condition, op: 'patch', path, data: patch }, commit)
   }
 
   /**
    * Deletes the entry at a path, or all that a glob matches in one atomic step. An entry created while
-   * the delete is under way may stay.
-   * @param condition for a path, not for a glob
+   * the delete is under way may stay. With a commit level, all deletes must have come so far.
+   * @param options conditions are for a path, not for a glob
    * @returns how many were deleted
    * @throws SKERRY_PATH_INVALID, SKERRY_PATH_RESERVED, SKERRY_CONDITION_INVALID, SKERRY_PRECONDITION_FAILED, SKERRY_WRITE_FAILED
    */
-  async delete(pattern: string, condition: Condition = {}): Promise<number> {
-    const result = await this.#write({ ...condition, op: 'delete', path: pattern })
+  async delete(pattern: string, options: WriteOptions = {}): Promise<number> {
+    const [condition, commit] = split(options)
+    const result = await this.#write({ ...condition, op: 'delete', path: pattern }, commit)
     return 'deleted' in result ? result.deleted : 0
   }
 
@@ -252,22 +268,27 @@ export class State {
    *   { op: 'push', path: 'orders/*', data: '{"item":7}' },
    * ])
    */
-  async batch(requests: readonly WriteRequest[]): Promise<WriteResult[]> {
-    if (requests.length > MAX_BATCH_WRITES) throw skerryError('BATCH_TOO_LARGE', MAX_BATCH_WRITES)
-    const plans: Plan[] = []
-    const writes: Write[] = []
-    for (const [item, request] of requests.entries()) {
-      const plan = await this.#planner.plan(request).catch((error: unknown) => {
-        throw ofItem(item, error)
-      })
-      plans.push(plan)
-      writes.push(...itemWrites(item, plan.writes))
-    }
-    const written = await this.#store.write(writes)
-    let at = 0
-    const results = plans.map((plan) => plan.result(written.slice(at, (at += plan.writes.length))))
-    for (const result of results) this.#afterWrite(result)
-    return results
+  async batch(
+    requests: readonly WriteRequest[],
+    options: CommitOptions = {},
+  ): Promise<WriteResult[]> {
+    return reached(await this.performAll(requests, options))
+  }
+
+  /**
+   * Does one write, and resolves once it is durable on this node, before others have it: what {@link State.set} and
+   * the like are made of.
+   */
+  perform(request: WriteRequest, options: CommitOptions = {}): Promise<Performed<WriteResult>> {
+    return this.#writer.perform(request, options)
+  }
+
+  /** Does several writes as {@link State.batch} does, and resolves once they are durable on this node. */
+  performAll(
+    requests: readonly WriteRequest[],
+    options: CommitOptions = {},
+  ): Promise<Performed<WriteResult[]>> {
+    return this.#writer.performAll(requests, options)
   }
 
   /**
@@ -326,20 +347,13 @@ export class State {
     })
   }
 
-  async #entry(request: WriteRequest): Promise<Entry> {
-    const result = await this.#write(request)
+  async #entry(request: WriteRequest, options: CommitOptions): Promise<Entry> {
+    const result = await this.#write(request, options)
     return (result as { entry: Entry }).entry
   }
 
-  async #write(request: WriteRequest): Promise<WriteResult> {
-    const plan = await this.#planner.plan(request)
-    const result = plan.result(await this.#store.write(plan.writes))
-    this.#afterWrite(result)
-    return result
-  }
-
-  #afterWrite(result: WriteResult): void {
-    if ('entry' in result) this.#rules.afterWrite(result.entry.path)
+  async #write(request: WriteRequest, options: CommitOptions): Promise<WriteResult> {
+    return reached(await this.perform(request, options))
   }
 
   #follow(store: Store): void {
@@ -351,4 +365,13 @@ export class State {
       }
     })
   }
+}
+
+/** Conditions, and what is to be waited for. */
+function split<T extends WriteOptions>({
+  commit,
+  commitTimeoutMs,
+  ...condition
+}: T): [Omit<T, keyof CommitOptions>, CommitOptions] {
+  return [condition, { commit, commitTimeoutMs }]
 }

@@ -3,6 +3,7 @@ import { messageOf, type SkerryError, skerryErrorFrom } from '../core/errors.ts'
 import { jsonOf, type StateEntry } from '../core/value.ts'
 import { Watch } from '../core/watch.ts'
 import { ofItem } from './batch.ts'
+import type { CommitOptions, WriteOptions } from './commitment.ts'
 import { valueOf } from './filters.ts'
 import { type ListenerFailed, Mirror } from './mirror.ts'
 import type { Range } from './range.ts'
@@ -18,7 +19,10 @@ export interface VersionedEntry<T = unknown> extends StateEntry<T> {
 }
 
 /** How to patch. */
-export interface ValuePatchOptions extends Condition {
+export type ValuePatchOptions = WriteOptions & ValuePatchForm
+
+/** How a patch is to be read. */
+export interface ValuePatchForm {
   /** How the patch is to be read. Default `merge-patch`, as `skerry/client` has it. */
   readonly form?: PatchForm
 }
@@ -27,7 +31,8 @@ export interface ValuePatchOptions extends Condition {
 export type ValueWrite =
   | ({ readonly op: 'set'; readonly path: string; readonly data: unknown } & Condition)
   | { readonly op: 'push'; readonly path: string; readonly data: unknown }
-  | ({ readonly op: 'patch'; readonly path: string; readonly data: unknown } & ValuePatchOptions)
+  | ({ readonly op: 'patch'; readonly path: string; readonly data: unknown } & Condition &
+      ValuePatchForm)
   | ({ readonly op: 'delete'; readonly path: string } & Condition)
 
 /** What came of a write of a batch: the entry that is there now, or how many were deleted. */
@@ -103,16 +108,18 @@ export class ValueState {
    * @throws SKERRY_VALUE_INVALID for what JSON has no form for: undefined, NaN, BigInt, what holds itself
    * @throws SKERRY_PATH_INVALID, SKERRY_PATH_RESERVED, SKERRY_DATA_TOO_LARGE, SKERRY_PRECONDITION_FAILED
    * @throws SKERRY_FILTER_REFUSED, SKERRY_SCHEMA_VIOLATED, SKERRY_ROUTE_CLOSED, SKERRY_WRITE_FAILED
+   * @throws SKERRY_COMMIT_INVALID, SKERRY_COMMITS_TOO_MANY; CommitError if it was written and did not come far enough
    * @example
+   * await state.set('stock/7', { left: 3 }, { commit: 'QUORUM', commitTimeoutMs: 2000 })
    * const before = await state.get<Stock>('stock/7')
    * if (before) await state.set('stock/7', { left: before.data.left - 1 }, { ifMatch: before.version })
    */
   async set<T = unknown>(
     path: string,
     data: T,
-    condition: Condition = {},
+    options: WriteOptions = {},
   ): Promise<VersionedEntry<T>> {
-    return this.#versioned<T>(await this.text.set(path, jsonText(data), condition))
+    return this.#versioned<T>(await this.text.set(path, jsonText(data), options))
   }
 
   /**
@@ -123,8 +130,12 @@ export class ValueState {
    * @example
    * const { path, index } = await state.push('orders/*', { item: 7 })
    */
-  async push<T = unknown>(glob: string, data: T): Promise<VersionedEntry<T>> {
-    return this.#versioned<T>(await this.text.push(glob, jsonText(data)))
+  async push<T = unknown>(
+    glob: string,
+    data: T,
+    options: CommitOptions = {},
+  ): Promise<VersionedEntry<T>> {
+    return this.#versioned<T>(await this.text.push(glob, jsonText(data), options))
   }
 
   /**
@@ -141,20 +152,20 @@ export class ValueState {
     changes: unknown,
     options: ValuePatchOptions = {},
   ): Promise<VersionedEntry<T>> {
-    const { form = 'merge-patch', ...condition } = options
-    const entry = await this.text.patch(path, jsonText(changes), { ...condition, form })
+    const { form = 'merge-patch', ...rest } = options
+    const entry = await this.text.patch(path, jsonText(changes), { ...rest, form })
     return this.#versioned<T>(entry)
   }
 
   /**
    * Deletes the entry at a path, or all that a glob matches in one atomic step. What is not there is no error.
-   * @param condition for a path, not for a glob
+   * @param options conditions are for a path, not for a glob
    * @returns how many were deleted
    * @throws SKERRY_PATH_INVALID, SKERRY_PATH_RESERVED, SKERRY_CONDITION_INVALID, SKERRY_PRECONDITION_FAILED
    * @throws SKERRY_FILTER_REFUSED, SKERRY_ROUTE_CLOSED, SKERRY_WRITE_FAILED
    */
-  delete(pattern: string, condition: Condition = {}): Promise<number> {
-    return this.text.delete(pattern, condition)
+  delete(pattern: string, options: WriteOptions = {}): Promise<number> {
+    return this.text.delete(pattern, options)
   }
 
   /**
@@ -169,8 +180,8 @@ export class ValueState {
    *   { op: 'push', path: 'orders/*', data: { item: 7 } },
    * ])
    */
-  async batch(writes: readonly ValueWrite[]): Promise<ValueResult[]> {
-    const results = await this.text.batch(writes.map(requestOf))
+  async batch(writes: readonly ValueWrite[], options: CommitOptions = {}): Promise<ValueResult[]> {
+    const results = await this.text.batch(writes.map(requestOf), options)
     return results.map((result) =>
       'entry' in result ? { entry: this.#versioned(result.entry) } : result,
     )

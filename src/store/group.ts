@@ -167,9 +167,7 @@ export class Group {
     const held = this.held(at)
     const seen = visible(held)
     const data = decide(seen)
-    if (data === undefined || (data === null && seen === undefined)) {
-      return { entry: held?.entry, changed: false }
-    }
+    if (data === undefined || (data === null && seen === undefined)) return left(held)
     const next = minted?.stamp ?? this.#context.clock.next()
     // Where nothing is held, others may still hold a tombstone that was collected here.
     const floor = held === undefined ? this.#context.horizon(at) : stampOf(held.entry)
@@ -179,7 +177,7 @@ export class Group {
     const version = versionOf(at, seen, data, { stamp, origin: this.#context.nodeId })
     const entry: Entry = overrules ? { ...version, overrules } : version
     this.#put(entry, '', held)
-    return { entry, changed: true }
+    return { entry, changed: true, seq: this.#seq }
   }
 
   /** A delete that follows from a rule: it adds nothing to what is known, so it takes no new stamp. */
@@ -187,13 +185,11 @@ export class Group {
     const at = path as string
     const held = this.held(at)
     const seen = visible(held)
-    if (held === undefined || seen === undefined || held.shown !== undefined) {
-      return { entry: held?.entry, changed: false }
-    }
-    if (decide(seen) !== null) return { entry: held.entry, changed: false }
+    if (held === undefined || seen === undefined || held.shown !== undefined) return left(held)
+    if (decide(seen) !== null) return left(held)
     const entry = tombstone(at, stampOf(seen), seen.origin)
     this.#put(entry, '', held)
-    return { entry, changed: true }
+    return { entry, changed: true, seq: this.#seq }
   }
 
   /** A write under a stamp of its client's: it wins if it is the newest version, and is lost if not. */
@@ -423,4 +419,9 @@ function versionOf(
   if (data === null) return tombstone(path, stamp, origin)
   if (seen === undefined) return { path, created: stamp, updated: 0n, origin, data }
   return { path, created: seen.created, updated: stamp, origin, data }
+}
+
+/** What came of a write that left things. */
+function left(held: Held | undefined): Written {
+  return { entry: held?.entry, changed: false, seq: held?.seq ?? 0 }
 }

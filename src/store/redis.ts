@@ -119,6 +119,8 @@ export class RedisStore implements port.Store {
     return this.#server.committer.submit({
       paths: writes.flatMap(({ path }) => (typeof path === 'string' ? [path] : [])),
       run: (group) => writes.map((write) => group.write(write)),
+      numbered: (written, shift) =>
+        written.map((each) => (each.changed ? { ...each, seq: each.seq + shift } : each)),
     })
   }
 

@@ -23,6 +23,8 @@ export interface Written {
   readonly entry: Entry | undefined
   /** False if the decision was to leave it, and nothing was written. */
   readonly changed: boolean
+  /** The number of that change in the feed; 0 if there never was one. */
+  readonly seq: number
 }
 
 /** A write that a client stamped by its own clock, maybe long ago while it was cut off. */

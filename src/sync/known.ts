@@ -23,6 +23,8 @@ export interface KnownPeer {
   readonly since: bigint
   /** True once an operator has said that it won't come back. */
   readonly forgotten: boolean
+  /** The address at which it was linked last; empty if it was the one to dial. */
+  readonly url: string
 }
 
 /**
@@ -68,6 +70,11 @@ export class KnownPeers {
     return this.all.filter(({ durable, forgotten }) => durable && !forgotten)
   }
 
+  /** Those whose word counts, with what each shares with this node. */
+  get sharing(): { readonly nodeId: string; readonly keys: readonly string[] }[] {
+    return this.counted.map((peer) => ({ nodeId: peer.nodeId, keys: this.sharedWith(peer) }))
+  }
+
   /**
    * Which tombstones this node may collect.
    * @param addresses how many nodes it is told to link with: as long as it knows fewer, some are still to come
@@ -91,9 +98,9 @@ export class KnownPeers {
    * @throws SKERRY_PEERS_TOO_MANY if it would be one too many
    */
   async save(peer: KnownPeer): Promise<void> {
-    const { nodeId, epoch, keys, durable, since, forgotten } = peer
+    const { nodeId, epoch, keys, durable, since, forgotten, url } = peer
     const leaving = this.#peers.has(nodeId) ? undefined : this.#makeRoom()
-    const value = pack([epoch, keys, durable, since, forgotten])
+    const value = pack([epoch, keys, durable, since, forgotten, url])
     const notes = [{ name: `${NOTES}${nodeId}`, value }]
     const gone = leaving === undefined ? [] : [{ name: `${NOTES}${leaving}` }]
     await this.#store.saveNotes([...gone, ...notes])
@@ -113,7 +120,7 @@ export class KnownPeers {
     const known = this.#peers.get(nodeId)
     if (known !== undefined && (known.forgotten || known.since >= since)) return false
     if (known === undefined && this.#peers.size >= MAX_KNOWN_PEERS) return false
-    const unknown = { nodeId, epoch: '', keys: [], durable: true }
+    const unknown = { nodeId, epoch: '', keys: [], durable: true, url: '' }
     await this.save({ ...(known ?? unknown), since, forgotten: true })
     return true
   }
@@ -137,7 +144,7 @@ export class KnownPeers {
 }
 
 function unpackPeer(nodeId: string, bytes: Uint8Array): KnownPeer {
-  const [epoch, keys, durable, since, forgotten] = readTuple(unpack(bytes), 'peer')
+  const [epoch, keys, durable, since, forgotten, url] = readTuple(unpack(bytes), 'peer')
   return {
     nodeId,
     epoch: readText(epoch, 'epoch'),
@@ -145,5 +152,7 @@ function unpackPeer(nodeId: string, bytes: Uint8Array): KnownPeer {
     durable: durable === true,
     since: readStamp(since, 'since'),
     forgotten: forgotten === true,
+    // Earlier versions wrote none.
+    url: typeof url === 'string' ? url : '',
   }
 }

@@ -42,8 +42,17 @@ export class Outgoing {
   #asked = 0
   /** Paths whose newest version the peer once had, and lacks. */
   readonly #again = new Set<string>()
+  /**
+   * Up to here the stream has brought the newest change of every path, or a newer one. What was read of the feed
+   * may have left out a change because a newer one of its path comes later, so this is only where the feed ended.
+   */
+  #complete: number
+  /** The same, of what was sent. */
+  #completeSent: number
+  /** The same, of what the peer has acknowledged. */
+  #completeThere: number
   /** Frames not yet acknowledged, oldest first. */
-  #inFlight: { upTo: number; bytes: number }[] = []
+  #inFlight: { upTo: number; complete: number; bytes: number }[] = []
   #bytesInFlight = 0
   #pumping = false
   #closed = false
@@ -57,6 +66,9 @@ export class Outgoing {
     this.#cursor = Math.min(...floors, store.seq)
     this.#sent = this.#cursor
     this.acknowledged = new Acknowledged(this.#cursor)
+    this.#complete = this.#cursor === store.seq ? this.#cursor : 0
+    this.#completeSent = this.#complete
+    this.#completeThere = this.#complete
   }
 
   /** Where the stream begins. */
@@ -73,11 +85,24 @@ export class Outgoing {
   /** The peer, whose own newest change is number `seq`, has made everything up to `upTo` durable. */
   acknowledge(upTo: number, seq: number): void {
     while (this.#inFlight[0] !== undefined && this.#inFlight[0].upTo <= upTo) {
-      this.#bytesInFlight -= this.#inFlight.shift()!.bytes
+      const { bytes, complete } = this.#inFlight.shift()!
+      this.#bytesInFlight -= bytes
+      this.#completeThere = complete
     }
     this.acknowledged.note(Math.min(upTo, this.#sent), seq)
     this.#answerAsked()
     this.wake()
+  }
+
+  /**
+   * True if the peer has acknowledged each of these changes, or a newer one of its path.
+   * @param seq the highest number of the changes
+   */
+  has(changes: ReadonlyMap<string, number>, seq: number): boolean {
+    if (seq > this.#completeThere) return false
+    // What another link or a repair brought, this stream did not carry, and knows nothing of.
+    for (const [path, number] of changes) if (!this.#lacks(path, number)) return false
+    return true
   }
 
   /** Has the peer acknowledge up to `seq` soon, even if nothing that it shares has changed. */
@@ -105,7 +130,8 @@ export class Outgoing {
   }
 
   #answerAsked(): void {
-    if (this.#sent < this.#asked && this.#cursor >= this.#asked) this.reportProgress()
+    if (this.#completeSent >= this.#asked || this.#complete < this.#asked) return
+    if (this.#inFlight.length === 0) this.#send([], this.#cursor)
   }
 
   #hasWork(): boolean {
@@ -161,6 +187,7 @@ export class Outgoing {
       characters += sizeOf(entry)
     }
     this.#cursor = upTo
+    if (upTo === this.#store.seq) this.#complete = upTo
     if (entries.size > 0) this.#send([...entries.values()], upTo)
   }
 
@@ -171,7 +198,8 @@ export class Outgoing {
   #send(entries: readonly Entry[], upTo: number): void {
     const bytes = this.#link.send({ kind: 'changes', since: this.#sent, upTo, entries })
     this.#sent = upTo
-    this.#inFlight.push({ upTo, bytes })
+    this.#completeSent = this.#complete
+    this.#inFlight.push({ upTo, complete: this.#complete, bytes })
     this.#bytesInFlight += bytes
   }
 }

@@ -10,9 +10,7 @@ import type { Ack, Changes, Compare, Forget, Hello, Message, Resume, Stream } fr
 import { Outgoing } from './outgoing.ts'
 import { type RefusedEntry, Refused } from './refused.ts'
 import { type RepairProgress, Repairs } from './repairs.ts'
-
-/** The most paths of which a session remembers that the peer does not show them. */
-const MAX_ASIDE = 1000
+import { NotShown } from './shown.ts'
 
 /** What a session needs of its link. */
 export interface SessionLink {
@@ -59,8 +57,7 @@ export class Session {
   readonly #told = new WeakSet<Contest>()
   /** Merges of a repair that are under way. */
   readonly #merges = new Set<Promise<unknown>>()
-  /** Paths whose version the peer has but does not show, each with the newest change that it said so of. */
-  readonly #aside = new Map<string, number>()
+  readonly #notShown = new NotShown()
   #outgoing: Outgoing | undefined
   #incoming: Incoming | undefined
   #bytesMerging = 0
@@ -155,13 +152,12 @@ export class Session {
     if (this.open && nodes.length > 0) this.#link.send({ kind: 'forget', nodes })
   }
 
-  /** True if the peer has this node's change of that number durably, or a newer one, and shows it. */
-  has(path: string, seq: number): boolean {
-    const outgoing = this.#outgoing
-    if (outgoing === undefined || outgoing.acknowledged.latest < seq) return false
-    const keys = this.keys.filter((key) => matches(key, path))
-    const streamed = seq > outgoing.start || keys.some((key) => !this.#repairs.open.has(key))
-    return keys.length > 0 && streamed && (this.#aside.get(path) ?? -1) < seq
+  /**
+   * True if the peer has each of these changes durably, or a newer one, and shows it.
+   * @param seq the highest number of the changes
+   */
+  has(changes: ReadonlyMap<string, number>, seq: number): boolean {
+    return this.#outgoing?.has(changes, seq) === true && !this.#notShown.hides(changes)
   }
 
   /** Has the peer acknowledge up to `seq` soon. */
@@ -330,11 +326,7 @@ export class Session {
 
   #acknowledge({ upTo, seq, aside }: Ack): void {
     if (this.#outgoing === undefined) return
-    for (const path of aside) {
-      this.#aside.delete(path)
-      if (this.#aside.size >= MAX_ASIDE) this.#aside.delete(this.#aside.keys().next().value!)
-      this.#aside.set(path, upTo)
-    }
+    this.#notShown.note(aside, upTo)
     this.#outgoing.acknowledge(upTo, seq)
     this.#link.acknowledged()
   }

@@ -1,11 +1,13 @@
+import type { CommitAsked, CommitPlace } from '../core/commitment.ts'
 import type { Env } from '../core/env.ts'
 import { NODE_ID } from '../core/entry.ts'
 import { type SkerryError, skerryError } from '../core/errors.ts'
 import { NS_PER_MS } from '../core/env.ts'
-import { assertKey, EVERYTHING, matches } from '../core/path.ts'
+import { assertKey, EVERYTHING } from '../core/path.ts'
 import type { CollectionRule, Contest, Store } from '../store/store.ts'
 import { Collector } from './collector.ts'
-import { type Commitment, type CommitLevel, Commits } from './commits.ts'
+import { CommitNodes } from './commit-nodes.ts'
+import { Commits } from './commits.ts'
 import { Dialer } from './dialer.ts'
 import { type KnownPeer, KnownPeers } from './known.ts'
 import { Link, type LinkHost, type MayShare } from './link.ts'
@@ -180,28 +182,23 @@ export class Sync {
   }
 
   /**
-   * Waits until enough nodes have what this store holds at the path, or time runs out. The nodes that count
-   * are this one and those of its known peers that share the path, keep their data on a disk, and were not
-   * forgotten; a silent one counts, and a version kept aside is not had.
-   * @throws SKERRY_COMMITS_TOO_MANY if too many writes wait; check with {@link assertRoom} before writing
+   * Takes a place for a write that is to wait until enough nodes have it. The nodes that count are this one and
+   * those of its known peers that share the path, keep their data on a disk, and were not forgotten; a silent one
+   * counts, and so does an address that was never reached, but no peer of the pivot protocol.
+   * @throws SKERRY_COMMITS_TOO_MANY if too many writes wait
    */
-  async committed(path: string, level: CommitLevel, timeoutMs: number): Promise<Commitment> {
+  async reserve(asked: CommitAsked): Promise<CommitPlace> {
     await this.#known.load()
-    this.assertRoom()
-    const { store } = this.#options
-    const { seq } = store
-    const sharing = this.#known.counted.filter((peer) =>
-      this.#known.sharedWith(peer).some((key) => matches(key, path)),
-    )
-    const nodes = sharing.map(({ nodeId }) => nodeId)
-    if (store.durable) nodes.unshift(store.nodeId)
-    for (const link of this.#admitted.values()) link.session?.ask(seq)
-    return this.#commits.wait({ path, seq, nodes, level, timeoutMs })
-  }
-
-  /** @throws SKERRY_COMMITS_TOO_MANY if no further write can wait for other nodes */
-  assertRoom(): void {
-    this.#commits.assertRoom()
+    const release = this.#commits.reserve()
+    const wait: CommitPlace['wait'] = async (changes) => {
+      const nodes = new CommitNodes(this.#options.store, this.#known, this.#unreached())
+      const { seq } = this.#options.store
+      for (const link of this.#admitted.values()) link.session?.ask(seq)
+      const commitment = await this.#commits.wait(asked, nodes.groups(changes))
+      release()
+      return commitment
+    }
+    return { wait, release }
   }
 
   /** Ends all links, in order; nothing is dialed or taken any more. */
@@ -220,10 +217,8 @@ export class Sync {
     const ttlMs = this.#options.tombstoneTtlMs ?? DEFAULT_TOMBSTONE_TTL_MS
     const expired = this.#options.store.time() - BigInt(ttlMs) * NS_PER_MS
     const peers = this.#pivotPeers
-    // A leader that is followed by the pivot protocol is known by that.
-    const unlinked = this.#dialers.filter(({ url }) => !peers.has(peerName(httpUrl(url) ?? url)))
     const others = { waitFor: peers.waitFor(expired), linked: peers.any }
-    return this.#known.rule(expired, unlinked.length, others)
+    return this.#known.rule(expired, this.#linked().length, others)
   }
 
   #addDialer(url: string, leads: boolean, keys = this.#keys): void {
@@ -262,7 +257,8 @@ export class Sync {
     const since = known === undefined || now > known.since ? now : known.since + 1n
     // Whatever is shared once has a horizon from then on, even while it is not shared.
     await this.#options.store.raiseHorizons(keys.map((key) => ({ key, stamp: 0n })))
-    await this.#known.save({ nodeId, epoch, keys, durable, since, forgotten: false })
+    const url = this.#links.get(link)?.url ?? known?.url ?? ''
+    await this.#known.save({ nodeId, epoch, keys, durable, since, forgotten: false, url })
     return known
   }
 
@@ -287,10 +283,23 @@ export class Sync {
     this.#admitted.set(hello.nodeId, link)
   }
 
-  /** True if the node, this one or a peer, has the change of that number at the path and shows it. */
-  #has(nodeId: string, path: string, seq: number): boolean {
+  /** True if the node, this one or a peer, has the changes and shows them. */
+  #has(nodeId: string, changes: ReadonlyMap<string, number>, seq: number): boolean {
     if (nodeId === this.#options.store.nodeId) return true
-    return this.#admitted.get(nodeId)?.session?.has(path, seq) === true
+    return this.#admitted.get(nodeId)?.session?.has(changes, seq) === true
+  }
+
+  /** Addresses to link with, without those that are followed by the pivot protocol. */
+  #linked(): Dialer[] {
+    // A leader that is followed by the pivot protocol is known by that.
+    return this.#dialers.filter(({ url }) => !this.#pivotPeers.has(peerName(httpUrl(url) ?? url)))
+  }
+
+  /** Addresses that no link has ever reached. */
+  #unreached(): string[] {
+    const known = new Set(this.#known.all.map(({ url }) => url))
+    const unmet = this.#linked().filter(({ reached, url }) => !reached && !known.has(url))
+    return unmet.map(({ url }) => url)
   }
 
   #conflict({ winner, loser }: Contest): void {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { run, serve, SkerryCommand } from './command.ts'
+import { run, scratchDir, serve, SkerryCommand } from './command.ts'
 
 async function node() {
   const { url } = await serve('--memory')
@@ -38,6 +38,25 @@ test('push prints the path it made, list prints paths and data, newest first', a
   expect(JSON.parse(stdout)).toMatchObject([{ path: second }, { path: first }])
   await skerry('delete', 'users/*')
   expect((await skerry('list', 'users/*')).stdout).toBe('')
+})
+
+test('a write that too few nodes have in time is printed, and ends with 1 and their names', async () => {
+  const { url } = await serve('--data', scratchDir(), '--id', 'alone', '--leader', '127.0.0.1:9')
+  const write = (...args: string[]) => run([...args, '--url', url])
+  expect(await write('set', 'a', '1', '--commit', 'ONE')).toMatchObject({ code: 0, stdout: 'a\n' })
+  const flags = ['--commit', 'ALL', '--commit-timeout-ms', '1']
+  const short = await write('push', 'log/*', '1', ...flags)
+  expect(short).toMatchObject({ code: 1, stdout: expect.stringMatching(/^log\/.+\n$/) as string })
+  expect(short.stderr).toMatch(/^SKERRY_COMMIT_UNREACHED: .*alone.*127\.0\.0\.1:9.*\n$/)
+  const asJson = await write('delete', 'a', '--json', ...flags)
+  expect(JSON.parse(asJson.stdout)).toEqual({
+    index: 'a',
+    committed: ['alone'],
+    missing: ['127.0.0.1:9'],
+  })
+  const bad = await write('set', 'a', '1', '--commit', 'most')
+  expect(bad).toMatchObject({ code: 1, stdout: '' })
+  expect(bad.stderr).toMatch(/^SKERRY_COMMIT_INVALID: /)
 })
 
 test('the value - is read from stdin', async () => {

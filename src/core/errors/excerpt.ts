@@ -14,3 +14,13 @@ export function quoted(value: unknown): string {
     return excerpt(String(value))
   }
 }
+
+/** The most names that a message lists. */
+const MAX_NAMED = 10
+
+/** Names of nodes in a message; of many the first ones. */
+export function naming(names: readonly string[]): string {
+  if (names.length === 0) return 'none'
+  const more = names.length > MAX_NAMED ? ` and ${names.length - MAX_NAMED} more` : ''
+  return names.slice(0, MAX_NAMED).map(excerpt).join(', ') + more
+}

@@ -21,6 +21,7 @@ export interface Operation {
 
 const JSON_BODY = ['application/json']
 const NDJSON = 'application/x-ndjson'
+const COMMIT = ['commit', 'timeoutMs']
 const CONDITIONS = ['If-Match', 'If-None-Match']
 
 const state: Record<string, Operation> = {
@@ -33,28 +34,32 @@ const state: Record<string, Operation> = {
   },
   'POST /*': {
     summary: 'Creates or overwrites an entry, or pushes a new one to a glob.',
-    answers: { 200: ref('Index') },
+    answers: { 200: ref('Index'), 202: ref('Short') },
     errors: [408, 412, 413, 415],
+    query: COMMIT,
     headers: CONDITIONS,
     body: JSON_BODY,
   },
   'PATCH /*': {
     summary: 'Changes part of an entry.',
-    answers: { 200: ref('Index') },
+    answers: { 200: ref('Index'), 202: ref('Short') },
     errors: [404, 408, 409, 412, 413, 415, 422],
+    query: COMMIT,
     headers: CONDITIONS,
     body: [...JSON_BODY, 'application/json-patch+json', 'application/merge-patch+json'],
   },
   'DELETE /*': {
     summary: 'Deletes an entry, or all that a glob matches.',
-    answers: { 204: null },
+    answers: { 202: ref('Short'), 204: null },
     errors: [404, 412],
+    query: COMMIT,
     headers: ['If-Match'],
   },
   'POST /_skerry/batch': {
     summary: 'Several writes, all or none.',
-    answers: { 200: listOf(ref('BatchResult')) },
+    answers: { 200: listOf(ref('BatchResult')), 202: ref('ShortBatch') },
     errors: [404, 408, 409, 412, 413, 415, 422],
+    query: COMMIT,
     body: JSON_BODY,
   },
   'GET /': {

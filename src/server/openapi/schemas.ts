@@ -32,6 +32,20 @@ export const schemas = {
     additionalProperties: false,
   },
   Index: { ...having({ index: text }), additionalProperties: false },
+  Short: {
+    ...having({ index: text, committed: listOf(text), missing: listOf(text) }),
+    description:
+      'Written here, but not on enough nodes in time: who has it, and who is not known to.',
+    additionalProperties: false,
+  },
+  ShortBatch: {
+    ...having({
+      results: listOf({ $ref: '#/components/schemas/BatchResult' }),
+      committed: listOf(text),
+      missing: listOf(text),
+    }),
+    additionalProperties: false,
+  },
   Keys: having({ keys: listOf(text), total: whole, page: whole, limit: whole, filter: text }),
   AllKeys: having({ keys: listOf(text) }),
   Info: having({ id: text, url: text, ready: flag, epoch: text, run: text, seq: whole }),

@@ -39,6 +39,8 @@ export interface Work<T> {
   readonly run: (group: Group) => T
   /** True if only the server that holds the lease may do it. */
   readonly fenced?: boolean
+  /** The result with the numbers that its changes got in the end, each `shift` above what `run` was told. */
+  numbered?(result: T, shift: number): T
 }
 
 interface Request {
@@ -305,7 +307,10 @@ export class Committer {
     }
     const steps = stepsOf(group, provisional, from.seq)
     this.#host.committed(group, { from, to, steps }, remains)
-    accepted.forEach(settle)
+    const shift = from.seq - provisional
+    for (const { request, result } of accepted) {
+      request.resolve((request.work.numbered?.(result, shift) ?? result) as never)
+    }
   }
 
   /** Puts off what touches paths that others changed; the rest goes on at once. */

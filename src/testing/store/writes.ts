@@ -42,13 +42,31 @@ export function writesSuite(options: StoreSuiteOptions): void {
       put('c', null),
     ])
     assert.deepEqual(left, [
-      { entry, changed: false },
-      { entry: undefined, changed: false },
-      { entry: undefined, changed: false },
+      { entry, changed: false, seq },
+      { entry: undefined, changed: false, seq: 0 },
+      { entry: undefined, changed: false, seq: 0 },
     ])
     await set(store, 'a', null)
     await store.write([{ path: 'a', decide: (held) => (assert.equal(held, undefined), undefined) }])
     assert.equal(store.seq, seq + 1)
+  })
+
+  test('a write tells the number of its change, whatever is written at the same time', async (scene) => {
+    const store = await scene.store()
+    const infer = { path: 'c', decide: () => null, inferred: true } as const
+    await set(store, 'c', '1')
+    const calls = [
+      store.write([put('a', '1'), put('b', '1'), put('a', '2')]),
+      store.write([put('a', null), infer]),
+      store.write([{ path: (stamp) => `log/${stamp}`, decide: () => '1' }]),
+    ]
+    const written = (await Promise.all(calls)).flat()
+    const last = new Map(written.map((each) => [each.entry!.path, each]))
+    for (const [path, { entry, seq }] of last) {
+      const placed = await store.placed(path)
+      assert.deepEqual([placed?.entry, placed?.seq], [entry, seq])
+    }
+    assert.equal(new Set(written.map(({ seq }) => seq)).size, written.length)
   })
 
   test('an inferred delete takes stamp and origin of what it removes, and any newer write beats it', async (scene) => {
@@ -65,7 +83,8 @@ export function writesSuite(options: StoreSuiteOptions): void {
     assert.equal(await one.read('a'), undefined)
     const again = await one.merge([there!.entry!], { peer: 'there' })
     assert.equal(again.changed, 0)
-    assert.deepEqual(await one.write([infer]), [{ entry: here!.entry, changed: false }])
+    const { entry: gone, seq } = here!
+    assert.deepEqual(await one.write([infer]), [{ entry: gone, changed: false, seq }])
     assert.equal((await set(two, 'a', '2')).changed, true)
     await one.merge([(await two.newest('a'))!], { peer: 'there' })
     assert.equal(await dataAt(one, 'a'), '2')

@@ -1,0 +1,90 @@
+import type { CommitAsked, Committer } from '../core/commitment.ts'
+import { skerryError } from '../core/errors.ts'
+import type { Store, Write, Written } from '../store/store.ts'
+import { itemWrites, MAX_BATCH_WRITES, ofItem } from './batch.ts'
+import {
+  changesOf,
+  commitAsked,
+  CommitError,
+  type CommitOptions,
+  type Performed,
+} from './commitment.ts'
+import type { Rules } from './rules.ts'
+import type { Plan, Planner, WriteRequest, WriteResult } from './writing.ts'
+
+/** What writes go through. */
+export interface WriterParts {
+  readonly store: Store
+  readonly planner: Planner
+  readonly rules: Rules
+  readonly committer: Committer
+}
+
+/** Does the writes of a state, one or several in one atomic step, and waits for other nodes where that is asked. */
+export class Writer {
+  readonly #parts: WriterParts
+
+  constructor(parts: WriterParts) {
+    this.#parts = parts
+  }
+
+  /** Does one write; resolves once it is durable here. */
+  async perform(request: WriteRequest, options: CommitOptions): Promise<Performed<WriteResult>> {
+    const asked = commitAsked(options)
+    const plan = await this.#parts.planner.plan(request)
+    return this.#write(asked, plan.writes, (written) => plan.result(written))
+  }
+
+  /** Does all of them, or none; resolves once they are durable here. */
+  async performAll(
+    requests: readonly WriteRequest[],
+    options: CommitOptions,
+  ): Promise<Performed<WriteResult[]>> {
+    const asked = commitAsked(options)
+    if (requests.length > MAX_BATCH_WRITES) throw skerryError('BATCH_TOO_LARGE', MAX_BATCH_WRITES)
+    const plans: Plan[] = []
+    const writes: Write[] = []
+    for (const [item, request] of requests.entries()) {
+      const plan = await this.#parts.planner.plan(request).catch((error: unknown) => {
+        throw ofItem(item, error)
+      })
+      plans.push(plan)
+      writes.push(...itemWrites(item, plan.writes))
+    }
+    return this.#write(asked, writes, (written) => {
+      let at = 0
+      return plans.map((plan) => plan.result(written.slice(at, (at += plan.writes.length))))
+    })
+  }
+
+  /** Writes; where a commit level is asked for, only once there is room to wait. */
+  async #write<T extends WriteResult | WriteResult[]>(
+    asked: CommitAsked | undefined,
+    writes: readonly Write[],
+    resultOf: (written: readonly Written[]) => T,
+  ): Promise<Performed<T>> {
+    const { store, rules, committer } = this.#parts
+    const place = asked && (await committer.reserve(asked))
+    const written = await store.write(writes).catch((error: unknown) => {
+      place?.release()
+      throw error
+    })
+    const commitment = place?.wait(changesOf(written))
+    const result = resultOf(written)
+    for (const each of [result].flat()) if ('entry' in each) rules.afterWrite(each.entry.path)
+    return { result, commitment }
+  }
+}
+
+/**
+ * Waits for other nodes as far as that was asked for.
+ * @throws CommitError if they did not have it in time
+ */
+export async function reached<T extends WriteResult | WriteResult[]>({
+  result,
+  commitment,
+}: Performed<T>): Promise<T> {
+  const found = await commitment
+  if (found?.reached === false) throw new CommitError(found, [result].flat())
+  return result
+}
