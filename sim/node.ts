@@ -1,9 +1,11 @@
 import { LocalStore } from '../src/store/local.ts'
 import type { Engine } from '../src/store/engine.ts'
 import type { Env } from '../src/core/env.ts'
+import type { CommitAsked, Commitment, CommitPlace } from '../src/core/commitment.ts'
 import type { Entry } from '../src/core/entry.ts'
 import type { CollectionRule, Listing, Store, Write, Written } from '../src/store/store.ts'
 import { SkerryError, messageOf } from '../src/core/errors.ts'
+import { changesOf } from '../src/state/commitment.ts'
 import type { Channel, Transport } from '../src/sync/transport.ts'
 import type { Disk } from './disk.ts'
 import { simulatedEnv, type WallClock } from './env.ts'
@@ -20,6 +22,7 @@ export interface Links {
   accept(channel: Channel): void
   stop(): Promise<void>
   forget(nodeId: string): Promise<void>
+  reserve(asked: CommitAsked): Promise<CommitPlace>
 }
 
 /** What a node is made of. */
@@ -171,6 +174,29 @@ export class Node {
       },
       (error: unknown) => this.#refused(process, 'write', error),
     )
+  }
+
+  /** Writes, and waits for other nodes; `done` gets what was written, and who has it. */
+  commit(
+    writes: readonly Write[],
+    asked: CommitAsked,
+    done: (written: readonly Written[], commitment: Commitment) => void,
+  ): void {
+    const process = this.#process!
+    const links = this.#links!
+    const { store } = this
+    const sinceMs = this.#around.world.nowMs
+    const work = async (): Promise<void> => {
+      const place = await links.reserve(asked)
+      const written = await store.write(writes)
+      const commitment = await place.wait(changesOf(written))
+      if (!process.alive) return
+      for (const { entry, changed } of written) {
+        if (changed) this.#around.history.acknowledgedWrite(this, entry!, sinceMs)
+      }
+      done(written, commitment)
+    }
+    work().catch((error: unknown) => this.#refused(process, 'commit', error))
   }
 
   /** An operator says here that a node won't come back. */

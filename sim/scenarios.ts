@@ -1,4 +1,5 @@
 import { ancestorScenarios } from './ancestor.ts'
+import { commitScenario } from './commits.ts'
 import { deletionScenarios } from './deletion.ts'
 import type { Scenario } from './scenario.ts'
 import { played, type Scene } from './scene.ts'
@@ -14,7 +15,10 @@ export const scenes: readonly Scene[] = [
 
 /** Every scenario by name. */
 export const scenarios: ReadonlyMap<string, Scenario> = new Map(
-  [...scenes.map((scene) => played(scene)), ...ancestorScenarios, ...deletionScenarios()].map(
-    (scenario) => [scenario.name, scenario],
-  ),
+  [
+    ...scenes.map((scene) => played(scene)),
+    ...ancestorScenarios,
+    ...deletionScenarios(),
+    commitScenario(),
+  ].map((scenario) => [scenario.name, scenario]),
 )

@@ -28,7 +28,6 @@ export class Dialer {
   #failures = 0
   #lastError: string | undefined
   #linkedAtMs = 0
-  #reached = false
   #stopped = false
 
   constructor(host: DialerHost, url: string, leads: boolean) {
@@ -39,11 +38,6 @@ export class Dialer {
 
   get link(): Link | undefined {
     return this.#link
-  }
-
-  /** True once the node at this address has introduced itself. */
-  get reached(): boolean {
-    return this.#reached || this.#link?.peer !== undefined
   }
 
   /** Attempts in a row that came to nothing. */
@@ -67,7 +61,6 @@ export class Dialer {
   /** Its link has ended. */
   ended(error: SkerryError): void {
     const nodeId = this.#link?.peer?.nodeId
-    this.#reached = this.reached
     const heldMs = this.#host.env.monotonicMs() - this.#linkedAtMs
     this.#link = undefined
     if (heldMs >= STEADY_MS) this.#failures = 0

@@ -23,8 +23,6 @@ export interface KnownPeer {
   readonly since: bigint
   /** True once an operator has said that it won't come back. */
   readonly forgotten: boolean
-  /** The address at which it was linked last; empty if it was the one to dial. */
-  readonly url: string
 }
 
 /**
@@ -98,9 +96,9 @@ export class KnownPeers {
    * @throws SKERRY_PEERS_TOO_MANY if it would be one too many
    */
   async save(peer: KnownPeer): Promise<void> {
-    const { nodeId, epoch, keys, durable, since, forgotten, url } = peer
+    const { nodeId, epoch, keys, durable, since, forgotten } = peer
     const leaving = this.#peers.has(nodeId) ? undefined : this.#makeRoom()
-    const value = pack([epoch, keys, durable, since, forgotten, url])
+    const value = pack([epoch, keys, durable, since, forgotten])
     const notes = [{ name: `${NOTES}${nodeId}`, value }]
     const gone = leaving === undefined ? [] : [{ name: `${NOTES}${leaving}` }]
     await this.#store.saveNotes([...gone, ...notes])
@@ -120,7 +118,7 @@ export class KnownPeers {
     const known = this.#peers.get(nodeId)
     if (known !== undefined && (known.forgotten || known.since >= since)) return false
     if (known === undefined && this.#peers.size >= MAX_KNOWN_PEERS) return false
-    const unknown = { nodeId, epoch: '', keys: [], durable: true, url: '' }
+    const unknown = { nodeId, epoch: '', keys: [], durable: true }
     await this.save({ ...(known ?? unknown), since, forgotten: true })
     return true
   }
@@ -144,7 +142,7 @@ export class KnownPeers {
 }
 
 function unpackPeer(nodeId: string, bytes: Uint8Array): KnownPeer {
-  const [epoch, keys, durable, since, forgotten, url] = readTuple(unpack(bytes), 'peer')
+  const [epoch, keys, durable, since, forgotten] = readTuple(unpack(bytes), 'peer')
   return {
     nodeId,
     epoch: readText(epoch, 'epoch'),
@@ -152,7 +150,5 @@ function unpackPeer(nodeId: string, bytes: Uint8Array): KnownPeer {
     durable: durable === true,
     since: readStamp(since, 'since'),
     forgotten: forgotten === true,
-    // Earlier versions wrote none.
-    url: typeof url === 'string' ? url : '',
   }
 }

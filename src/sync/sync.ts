@@ -15,6 +15,7 @@ import type { Forget, Hello } from './messages.ts'
 import { ClockOffsets } from './offsets.ts'
 import { httpUrl, peerName } from './pivot/address.ts'
 import { PivotPeers } from './pivot/peers.ts'
+import { ReachedAddresses } from './reached.ts'
 import { linkStatus, type LinkStatus, peerStatus, type SyncStatus } from './status.ts'
 import type { Channel, Transport } from './transport.ts'
 import { SealedChannel } from './trust/channel.ts'
@@ -82,6 +83,7 @@ export class Sync {
   #unlinked: { nodeId: string; callback: () => void }[] = []
   #unwatch: () => void = () => undefined
   readonly #known: KnownPeers
+  readonly #reached: ReachedAddresses
   readonly #pivotPeers: PivotPeers
   readonly #collector: Collector
   readonly #commits: Commits
@@ -94,6 +96,7 @@ export class Sync {
     this.#keys.forEach(assertKey)
     const { store, env, leader, leaderKeys, branches = [], peers = [] } = options
     this.#known = new KnownPeers(store, this.#keys)
+    this.#reached = new ReachedAddresses(store, env.hash)
     this.#pivotPeers = options.pivotPeers ?? new PivotPeers(store)
     this.#commits = new Commits(env, (...asked) => this.#has(...asked))
     this.#collector = new Collector({
@@ -189,6 +192,7 @@ export class Sync {
    */
   async reserve(asked: CommitAsked): Promise<CommitPlace> {
     await this.#known.load()
+    await this.#reached.load(this.#dialers.map(({ url }) => url))
     const release = this.#commits.reserve()
     const wait: CommitPlace['wait'] = async (changes) => {
       const nodes = new CommitNodes(this.#options.store, this.#known, this.#unreached())
@@ -247,6 +251,9 @@ export class Sync {
   /** Lets a peer in, if it is who it says it is and this is the link to keep. */
   async #admit(link: Link, hello: Hello): Promise<KnownPeer | undefined> {
     await this.#known.load()
+    const url = this.#links.get(link)?.url
+    // Also where the link that the peer opened stays: somebody is at the address.
+    if (url !== undefined) await this.#reached.note(url)
     await this.#takePlace(link, hello)
     this.#noteClock(link, hello)
     const { nodeId, epoch, durable } = hello
@@ -257,8 +264,7 @@ export class Sync {
     const since = known === undefined || now > known.since ? now : known.since + 1n
     // Whatever is shared once has a horizon from then on, even while it is not shared.
     await this.#options.store.raiseHorizons(keys.map((key) => ({ key, stamp: 0n })))
-    const url = this.#links.get(link)?.url ?? known?.url ?? ''
-    await this.#known.save({ nodeId, epoch, keys, durable, since, forgotten: false, url })
+    await this.#known.save({ nodeId, epoch, keys, durable, since, forgotten: false })
     return known
   }
 
@@ -297,9 +303,7 @@ export class Sync {
 
   /** Addresses that no link has ever reached. */
   #unreached(): string[] {
-    const known = new Set(this.#known.all.map(({ url }) => url))
-    const unmet = this.#linked().filter(({ reached, url }) => !reached && !known.has(url))
-    return unmet.map(({ url }) => url)
+    return this.#linked().flatMap(({ url }) => (this.#reached.has(url) ? [] : url))
   }
 
   #conflict({ winner, loser }: Contest): void {
