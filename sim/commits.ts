@@ -1,5 +1,6 @@
 import { type CommitAsked, type Commitment, neededFor } from '../src/core/commitment.ts'
 import { compareVersions, type Entry } from '../src/core/entry.ts'
+import { EVERYTHING } from '../src/core/path.ts'
 import type { MergeSource, Write, Written } from '../src/store/store.ts'
 import type { SyncOptions } from '../src/sync/sync.ts'
 import { Cluster, type ClusterPlan } from './cluster.ts'
@@ -136,13 +137,13 @@ class CommittedWork {
 
 async function play(world: World, base: Partial<ClusterPlan>): Promise<void> {
   const { random } = world
-  const { keys: _, network, ...plan } = randomPlan(random, 'mesh')
+  const { network, ...plan } = randomPlan(random, 'mesh')
   const size = random.pick([3, 5])
   const skewMs = random.pick(SKEWS_MS)
   const offsets = Array.from({ length: size }, () => random.within([-1, 1]) * skewMs)
   const clockOffsetMs = (node: number): number => offsets[node]!
   const cluster = new Cluster(world, {
-    ...{ ...plan, size, clockOffsetMs, collectIntervalMs: HOUR_MS },
+    ...{ ...plan, size, clockOffsetMs, collectIntervalMs: HOUR_MS, keys: () => [EVERYTHING] },
     ...base,
   })
   const faults = new Faults(cluster, randomFaults(random, KINDS))
