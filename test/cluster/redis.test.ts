@@ -33,7 +33,16 @@ function newRegistry(options: RedisOptions = {}): Registry {
   return registry
 }
 
-registrySuite('Redis', async () => ({ registry: newRegistry(), other: newRegistry() }))
+registrySuite('Redis, with a password', async () => ({
+  registry: newRegistry(),
+  other: newRegistry(),
+}))
+
+const elsewhere = { database: 5 }
+registrySuite('Redis, another database', async () => ({
+  registry: newRegistry(elsewhere),
+  other: newRegistry(elsewhere),
+}))
 
 describe('Redis only', () => {
   test('a restart begins a recovery: rights are reasserted, nothing is granted', async () => {
