@@ -3,7 +3,7 @@ import { skerryError } from '../core/errors.ts'
 import { dealerFor } from './dealer.ts'
 import { Emitter } from './emitter.ts'
 import type { ClusterEvent } from './event.ts'
-import { assertFieldsKnown, isWellFormed, newMember, probeUrl, takesWork } from './member.ts'
+import { assertFieldsKnown, newMember, probeUrl, takesWork } from './member.ts'
 import type { Member, MemberInput } from './member.ts'
 import { Monitor } from './monitor.ts'
 import type { ResolvedClusterOptions } from './options.ts'
@@ -16,6 +16,7 @@ import { ownerFirst, slotOf } from './ring/slots.ts'
 import type { ClusterStatus, NodeHealth } from './status.ts'
 import type { Draft, View } from './view.ts'
 import { Worker } from './worker.ts'
+import { Workload } from './workload.ts'
 
 export interface ClusterParts {
   readonly env: Env
@@ -24,8 +25,6 @@ export interface ClusterParts {
   readonly options: ResolvedClusterOptions
 }
 
-/** Keys in one call to the registry. */
-const KEYS_BATCH = 100_000
 /** While waiting for a drain, looks this many times in a lease. */
 const LOOKS_PER_LEASE = 10
 
@@ -39,6 +38,7 @@ export class Cluster extends Emitter<ClusterEvent> {
   readonly #parts: ClusterParts
   readonly #replica: Replica
   readonly #monitor: Monitor | undefined
+  readonly #workload: Workload
   readonly #workers = new Map<string, Worker>()
   #state: 'new' | 'starting' | 'started' | 'destroyed' = 'new'
   #unsubscribe: () => void = () => {}
@@ -52,6 +52,7 @@ export class Cluster extends Emitter<ClusterEvent> {
       ({ type: 'error', nodeId: options.id, error: asError(error) }) as const
     super(env, asEvent)
     this.#parts = parts
+    this.#workload = new Workload(registry, options.slots)
     this.#replica = new Replica(env, registry, dealerFor({ ...options, algorithm: options.ring }), {
       event: (event) => this.emit(event),
       view: (view) => this.#see(view),
@@ -150,7 +151,8 @@ export class Cluster extends Emitter<ClusterEvent> {
    * @throws SKERRY_WORK_KEY_INVALID
    */
   async distribute(keys: Iterable<string>): Promise<number> {
-    return this.#inBatches(keys, (batch) => this.#parts.registry.addKeys(batch))
+    this.#assertStarted()
+    return this.#workload.add(keys)
   }
 
   /**
@@ -159,7 +161,8 @@ export class Cluster extends Emitter<ClusterEvent> {
    * @throws SKERRY_WORK_KEY_INVALID
    */
   async release(keys: Iterable<string>): Promise<number> {
-    return this.#inBatches(keys, (batch) => this.#parts.registry.removeKeys(batch))
+    this.#assertStarted()
+    return this.#workload.remove(keys)
   }
 
   /**
@@ -170,12 +173,7 @@ export class Cluster extends Emitter<ClusterEvent> {
     this.#assertStarted()
     await this.#replica.refresh()
     this.#member(id)
-    const slots: number[] = []
-    this.#replica.view.owners.forEach((owner, slot) => {
-      if (owner === id) slots.push(slot)
-    })
-    const keys = await this.#parts.registry.keysIn(slots)
-    return [...keys.values()].flat()
+    return this.#workload.of(id, this.#replica.view.owners)
   }
 
   /**
@@ -284,23 +282,6 @@ export class Cluster extends Emitter<ClusterEvent> {
     return Math.max(incarnation, Number(this.#parts.env.now() / 1_000_000n))
   }
 
-  async #inBatches(
-    keys: Iterable<string>,
-    send: (batch: ReadonlyMap<number, readonly string[]>) => Promise<number>,
-  ): Promise<number> {
-    this.#assertStarted()
-    const { slots } = this.#parts.options
-    const all = [...keys]
-    for (const key of all) {
-      if (typeof key !== 'string' || !isWellFormed(key)) throw skerryError('WORK_KEY_INVALID', key)
-    }
-    let sum = 0
-    for (let at = 0; at < all.length; at += KEYS_BATCH) {
-      sum += await send(bySlot(all.slice(at, at + KEYS_BATCH), slots))
-    }
-    return sum
-  }
-
   #slotOf(key: string): number {
     return slotOf(key, this.#parts.options.slots)
   }
@@ -381,17 +362,6 @@ function contestOf({ members }: View): Contest {
     return { id, weight, zone: place, available: takesWork(member) }
   })
   return new Contest(candidates)
-}
-
-function bySlot(keys: readonly string[], slots: number): Map<number, string[]> {
-  const groups = new Map<number, string[]>()
-  for (const key of keys) {
-    const slot = slotOf(key, slots)
-    const group = groups.get(slot)
-    if (group) group.push(key)
-    else groups.set(slot, [key])
-  }
-  return groups
 }
 
 function asError(error: unknown): Error {
