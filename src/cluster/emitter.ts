@@ -31,12 +31,14 @@ export class Emitter<E extends Typed> {
     this.#asError = asError
   }
 
+  /** Calls `listener` with every event of the type from now on; once for each, however often added. */
   on<T extends E['type']>(type: T, listener: Listener<OfType<E, T>>): this {
     const known = this.#listeners.get(type) ?? new Set()
     this.#listeners.set(type, known.add(listener as Listener<E>))
     return this
   }
 
+  /** Calls `listener` with the next event of the type only. */
   once<T extends E['type']>(type: T, listener: Listener<OfType<E, T>>): this {
     const heard: Listener<OfType<E, T>> = (event) => {
       this.off(type, heard)
@@ -45,6 +47,7 @@ export class Emitter<E extends Typed> {
     return this.on(type, heard)
   }
 
+  /** Calls `listener` no more. */
   off<T extends E['type']>(type: T, listener: Listener<OfType<E, T>>): this {
     this.#listeners.get(type)?.delete(listener as Listener<E>)
     return this
