@@ -1,14 +1,14 @@
-import { SingleBar } from 'cli-progress'
 import { keyTimeMs } from '../events.ts'
+import { Progress } from './progress.ts'
 
 const FORMAT = '{bar} {percentage} % | {events} events | {duration_formatted}'
 
 /**
  * How far a walk over events in the order of their keys has come: their keys tell the time, so what
- * lies behind is known in proportion to what lies ahead. Drawn on stderr, and only on a terminal.
+ * lies behind is known in proportion to what lies ahead.
  */
 export class EventProgress {
-  readonly #bar: SingleBar | undefined
+  readonly #progress = new Progress(FORMAT, 100, { events: 0 })
   readonly #endMs: number
   #startMs: number | undefined
 
@@ -16,22 +16,18 @@ export class EventProgress {
   constructor({ from, to }: { readonly from?: string; readonly to?: string }) {
     this.#startMs = from === undefined ? undefined : keyTimeMs(from)
     this.#endMs = (to === undefined ? undefined : keyTimeMs(to)) ?? Date.now()
-    if (!process.stderr.isTTY) return
-    const stream = process.stderr
-    this.#bar = new SingleBar({ format: FORMAT, stream, hideCursor: true, clearOnComplete: true })
-    this.#bar.start(100, 0, { events: 0 })
   }
 
   /** @param key the last one seen */
   update(events: number, key: string): void {
     const atMs = keyTimeMs(key)
-    if (atMs === undefined || this.#bar === undefined) return
+    if (atMs === undefined) return
     this.#startMs ??= atMs
     const share = (atMs - this.#startMs) / Math.max(1, this.#endMs - this.#startMs)
-    this.#bar.update(Math.round(100 * Math.min(1, Math.max(0, share))), { events })
+    this.#progress.reach(Math.round(100 * Math.min(1, Math.max(0, share))), { events })
   }
 
   stop(): void {
-    this.#bar?.stop()
+    this.#progress.end()
   }
 }

@@ -19,7 +19,7 @@ import {
   type ReplicaStore,
 } from './storage.ts'
 import type { RepairOptions } from './sweep.ts'
-import { Upkeep } from './upkeep.ts'
+import { Upkeep, type RepairCounts } from './upkeep.ts'
 import type { PutRequest, PutResult } from './write.ts'
 
 /** The events a coordinator emits, with their arguments. */
@@ -44,6 +44,12 @@ export interface CoordinatorStatus {
   readonly underReplicated: number
   /** Verdicts since the start. */
   readonly puts: PutCounts
+  /** What sweeps did since the start: those of `repair`, and those that it makes by itself. */
+  readonly repair: RepairCounts
+  /** Kept copies handed over to nodes that were back, since the start. */
+  readonly handedOff: number
+  /** Different contents found under one key, since the start. */
+  readonly conflicts: number
   /** Failures of work in the background since the start. */
   readonly errors: number
 }
@@ -70,6 +76,8 @@ export class Coordinator extends Emitter<CoordinatorEvents> {
   readonly #puts: Puts
   readonly #opening: Promise<void>
   #errors = 0
+  #handedOff = 0
+  #conflicts = 0
   #state: 'opening' | 'open' | 'closed' = 'opening'
 
   /**
@@ -95,16 +103,19 @@ export class Coordinator extends Emitter<CoordinatorEvents> {
       isKnown: (node) => node === id || this.#peers.get(node) !== undefined,
       isAvailable: (node) => this.#isUp(node),
       deliver: (target, key, text) => this.#carrier.deliver(target, { key, text }),
-      conflict: (key, nodes) => this.emit('conflict', key, nodes),
+      conflict: (key, nodes) => this.#contradicted(key, nodes),
       listed: (shortfall) => this.emit('underReplicated', shortfall),
-      handedOff: (target, events) => this.emit('handedOff', target, events),
+      handedOff: (target, events) => {
+        this.#handedOff += events
+        this.emit('handedOff', target, events)
+      },
       failed: (error) => this.#failed(error),
     })
     this.#reader = nodes && this.#readerOf(nodes)
     this.#puts = new Puts({
       ...{ options: this.#options, peers: this.#peers, local: this.#local, store: this.#store },
       ...{ carrier: this.#carrier, upkeep: this.#upkeep },
-      conflict: (key, ids) => this.emit('conflict', key, ids),
+      conflict: (key, ids) => this.#contradicted(key, ids),
     })
     this.#opening = this.#upkeep.open().then(() => {
       if (this.#state === 'opening') this.#state = 'open'
@@ -249,6 +260,11 @@ export class Coordinator extends Emitter<CoordinatorEvents> {
     }
   }
 
+  /** Verdicts since the start, by level. */
+  get puts(): ReadonlyMap<CommitLevel, PutCounts> {
+    return this.#puts.counts
+  }
+
   status(): CoordinatorStatus {
     return {
       peers: this.#peers.size,
@@ -256,6 +272,9 @@ export class Coordinator extends Emitter<CoordinatorEvents> {
       hints: this.#upkeep.hints.total,
       underReplicated: this.#upkeep.shortfalls.size,
       puts: this.#puts.total,
+      repair: this.#upkeep.repaired,
+      handedOff: this.#handedOff,
+      conflicts: this.#conflicts,
       errors: this.#errors,
     }
   }
@@ -288,7 +307,7 @@ export class Coordinator extends Emitter<CoordinatorEvents> {
     return new Reader({
       ...{ nodes, replicationFactor, pageRows, leastCopies: this.#leastCopies() },
       rankedNodes: (key) => this.#rankedNodes(key),
-      conflict: (key, ids) => this.emit('conflict', key, ids),
+      conflict: (key, ids) => this.#contradicted(key, ids),
       list: (key, holders, reason) => this.#upkeep.list(key, holders, reason),
     })
   }
@@ -323,6 +342,11 @@ export class Coordinator extends Emitter<CoordinatorEvents> {
       await this.#opening
       this.#upkeep.welcome(id)
     })
+  }
+
+  #contradicted(key: string, nodes: readonly string[]): void {
+    this.#conflicts++
+    this.emit('conflict', key, nodes)
   }
 
   #failed(error: unknown): void {

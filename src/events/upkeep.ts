@@ -29,6 +29,14 @@ export interface UpkeepHost {
   failed(error: unknown): void
 }
 
+/** What sweeps did since the start. */
+export interface RepairCounts {
+  /** Sweeps that came to their end, over all events or over some. */
+  readonly sweeps: number
+  /** Copies that they made. */
+  readonly copied: number
+}
+
 /** Why a hint is given up at last. */
 const TOO_LONG_AWAY = 'was away for longer than hints are kept'
 
@@ -45,6 +53,8 @@ export class Upkeep {
   readonly #host: UpkeepHost
   readonly #handoff: Handoff
   readonly #tasks = new Set<Promise<unknown>>()
+  #sweeps = 0
+  #copied = 0
   #retryFactor = 1
   #cancelRetry: CancelTimer | undefined
   #cancelSweep: CancelTimer | undefined
@@ -164,7 +174,15 @@ export class Upkeep {
       list: (key, holders, reason) => this.#relist(key, holders, reason),
       isClosed: () => this.#isClosed,
     })
-    return sweep.run(options, shared)
+    const report = await sweep.run(options, shared)
+    this.#sweeps++
+    this.#copied += report.copied
+    return report
+  }
+
+  /** What sweeps did since the start. */
+  get repaired(): RepairCounts {
+    return { sweeps: this.#sweeps, copied: this.#copied }
   }
 
   /** A sweep saw who holds the event, so what was thought before is forgotten. */

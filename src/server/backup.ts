@@ -5,8 +5,10 @@ import { join } from 'node:path'
 import { pipeline as piped } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { createGunzip, createGzip } from 'node:zlib'
+import { supersedeEpochs } from '../cluster/embedded.ts'
 import { messageOf, skerryError, SkerryError, skerryErrorFrom } from '../core/errors.ts'
-import { backupBytes, backupItems } from '../store/backup.ts'
+import { backupBytes, backupPieces, joinedBackup } from '../store/backup.ts'
+import type { Engine } from '../store/engine.ts'
 import { unpackIdentity } from '../store/identity.ts'
 import { IDENTITY_KEY } from '../store/layout.ts'
 import { openLevelEngine } from '../store/level.ts'
@@ -15,18 +17,33 @@ import { machineEnv } from './env.ts'
 
 /** What `backup.json` says of the backup beside it. */
 export interface BackupManifest {
-  /** Version of the layout of a backup. */
-  readonly format: 1
+  /** Version of the layout of a backup. One of version 1 has nothing but the store. */
+  readonly format: 1 | 2
   /** The node that it was taken from, and the epoch of its store. */
   readonly node: string
   readonly epoch: string
-  /** Records in it: entries, feed and indexes. */
+  /** Records in it: entries, feed and indexes, events. */
   readonly records: number
+  /** Records by what they are part of: `hints`, `events`, `cluster`, `store`. */
+  readonly parts?: Readonly<Record<string, number>>
   /** SHA-256 of the file with the records, in hex. */
   readonly sha256: string
   /** When it was finished: RFC 3339. */
   readonly taken: string
 }
+
+/** A part of a backup: its name and its bytes. */
+export type BackupPart = [name: string, bytes: AsyncIterable<Uint8Array>]
+
+/** Parts that lie in a directory of their own, in the order in which they are read. */
+const BESIDES = ['hints', 'events', 'cluster']
+const STORE = 'store'
+
+/**
+ * How far a restored registry sets its epochs ahead, in ms: a year, in which rights that were granted
+ * since the backup are outrun even if their registry was started anew thousands of times.
+ */
+const EPOCHS_AHEAD_MS = 366 * 86_400_000
 
 const MANIFEST_FILE = 'backup.json'
 const RECORDS_FILE = 'records.msgpack.gz'
@@ -51,7 +68,7 @@ export async function writeBackup(
   try {
     await mkdir(dir, { recursive: true })
     const found = await writeRecords(join(dir, RECORDS_FILE), bytes, progress)
-    const manifest: BackupManifest = { format: 1, ...found, taken: new Date().toISOString() }
+    const manifest: BackupManifest = { format: 2, ...found, taken: new Date().toISOString() }
     await writeFile(join(dir, MANIFEST_FILE), `${JSON.stringify(manifest, null, 2)}\n`, {
       flush: true,
     })
@@ -69,11 +86,22 @@ export async function writeBackup(
  */
 export async function* restingBackup(data: string): AsyncGenerator<Uint8Array> {
   if (await isVacant(data)) throw skerryError('DATA_DIR_UNREADABLE', data, 'it holds no data')
-  const engine = await openLevelEngine(data)
+  const engines: Engine[] = []
+  const open = async (dir: string): Promise<Engine> => {
+    const engine = await openLevelEngine(dir)
+    engines.push(engine)
+    return engine
+  }
   try {
-    yield* backupBytes(engine)
+    const store = await open(data)
+    const parts: BackupPart[] = []
+    for (const name of BESIDES) {
+      const dir = join(data, name)
+      if (!(await isVacant(dir))) parts.push([name, backupBytes(await open(dir))])
+    }
+    yield* joinedBackup([...parts, [STORE, backupBytes(store)]])
   } finally {
-    await engine.close()
+    for (const engine of engines) await engine.close()
   }
 }
 
@@ -107,7 +135,7 @@ export async function restoreBackup(
   return manifest
 }
 
-type Found = Pick<BackupManifest, 'node' | 'epoch' | 'records' | 'sha256'>
+type Found = Pick<BackupManifest, 'node' | 'epoch' | 'records' | 'parts' | 'sha256'>
 
 async function writeRecords(
   file: string,
@@ -147,16 +175,19 @@ async function* through(
 
 async function readRecords(bytes: AsyncIterable<Uint8Array>, progress: BackupProgress) {
   let records = 0
+  const parts: Record<string, number> = {}
   let identity: ReturnType<typeof unpackIdentity> | undefined
-  for await (const items of backupItems(bytes)) {
+  for await (const [part, items] of backupPieces(bytes)) {
+    directoryOf('', part)
     for (const [key, value] of items) {
-      if (key === IDENTITY_KEY) identity = unpackIdentity(value)
+      if (part === STORE && key === IDENTITY_KEY) identity = unpackIdentity(value)
     }
     records += items.length
+    parts[part] = (parts[part] ?? 0) + items.length
     progress(records)
   }
   if (identity === undefined) throw skerryError('BACKUP_INVALID', 'it names no node')
-  return { node: identity.nodeId, epoch: identity.epoch, records }
+  return { node: identity.nodeId, epoch: identity.epoch, records, parts }
 }
 
 async function restoreRecords(
@@ -164,33 +195,53 @@ async function restoreRecords(
   building: string,
   progress: BackupProgress,
 ): Promise<void> {
-  const engine = await openLevelEngine(building)
+  const engines = new Map<string, Engine>()
   let records = 0
   try {
     // A fault of either stream ends the bytes, and so is told below.
     const bytes = piped(createReadStream(file), createGunzip(), () => undefined)
-    for await (const items of backupItems(bytes)) {
+    for await (const [part, items] of backupPieces(bytes)) {
+      const engine = engines.get(part) ?? (await openLevelEngine(directoryOf(building, part)))
+      engines.set(part, engine)
       await engine.write(items.map(([key, value]) => ({ key, value })))
       records += items.length
       progress(records)
     }
   } catch (error) {
-    await engine.close()
     if (error instanceof SkerryError) throw error
     throw skerryErrorFrom(error, 'BACKUP_INVALID', messageOf(error))
+  } finally {
+    for (const engine of engines.values()) await engine.close()
   }
-  const store = await LocalStore.open(engine, machineEnv)
+  await supersede(building, engines.has('cluster'))
+}
+
+/** What must not come back as it was: the epochs of the store, and those of rights. */
+async function supersede(building: string, hasCluster: boolean): Promise<void> {
+  const store = await LocalStore.open(await openLevelEngine(building), machineEnv)
   await store.renewEpoch()
   await store.close()
+  if (!hasCluster) return
+  const engine = await openLevelEngine(directoryOf(building, 'cluster'))
+  const registry = await LocalStore.open(engine, machineEnv)
+  await registry.renewEpoch()
+  await supersedeEpochs(registry, machineEnv, EPOCHS_AHEAD_MS)
+  await registry.close()
+}
+
+/** @throws SKERRY_BACKUP_INVALID if there is no such part */
+function directoryOf(data: string, part: string): string {
+  if (part === STORE) return data
+  if (BESIDES.includes(part)) return join(data, part)
+  throw skerryError('BACKUP_INVALID', `it has a part '${part}', which this version does not know`)
 }
 
 async function readManifest(dir: string): Promise<BackupManifest> {
   try {
     const text = await readFile(join(dir, MANIFEST_FILE), 'utf8')
     const manifest = JSON.parse(text) as Partial<BackupManifest>
-    if (manifest.format === 1 && typeof manifest.sha256 === 'string') {
-      return manifest as BackupManifest
-    }
+    const isKnown = manifest.format === 1 || manifest.format === 2
+    if (isKnown && typeof manifest.sha256 === 'string') return manifest as BackupManifest
   } catch (error) {
     throw skerryErrorFrom(error, 'BACKUP_INVALID', `${MANIFEST_FILE}: ${messageOf(error)}`)
   }

@@ -336,7 +336,8 @@ export class Server {
     frontRoute(app, source, this.#perimeter.authenticator)
     healthRoutes(app, () => this.status())
     this.#clusterNode?.serve(app, this.#metrics.registry)
-    void app.register(transferRoutes(this.store, this.#options.data))
+    const besides = () => this.#clusterNode?.backup() ?? []
+    void app.register(transferRoutes({ store: this.store, data: this.#options.data, besides }))
     void app.register(tombstoneRoutes(this.store, this.#links))
     this.#side.routes(app, this.id)
     void app.register(restRoutes(this.#text, this.#side.restParts(this.store)))

@@ -6,8 +6,10 @@ import { type Entry, parseEntry } from '../core/entry.ts'
 import { messageOf, skerryError } from '../core/errors.ts'
 import { jsonMembers } from '../core/json.ts'
 import { assertKey, EVERYTHING, matches } from '../core/path.ts'
+import { joinedBackup } from '../store/backup.ts'
 import type { Store } from '../store/store.ts'
 import { adminOnly } from './access.ts'
+import type { BackupPart } from './backup.ts'
 import { bodyText } from './body.ts'
 
 /** Entries that the export reads at once. */
@@ -28,18 +30,27 @@ interface ImportRoute {
   Body: Buffer | undefined
 }
 
+/** What is carried: the entries, and what the node keeps besides them. */
+export interface Transferred {
+  readonly store: Store
+  /** Directory of the node's data; undefined: in memory, or in another system. */
+  readonly data: string | undefined
+  /** What lies beside the store, in the order in which it is to be read. */
+  readonly besides: () => readonly BackupPart[]
+}
+
 /**
  * The routes that carry entries out of a node and into it, with their times and origins, as NDJSON:
  *
  * - `GET /_skerry/export?key=users/*` what readers see; without a key, everything
  * - `POST /_skerry/import?key=users/*` merges what is posted, last write wins; all of the body or nothing
- * - `GET /_skerry/backup?data=DIR` the store as a whole, as it is now, for `writeBackup`; with `data`, only if
- *   the node keeps its data there
+ * - `GET /_skerry/backup?data=DIR` all that the node keeps, as it is now, for `writeBackup`; with `data`, only if
+ *   it keeps its data there
  *
  * Lines come in order of the hash of their path: an entry that is there throughout is sent once, in one
  * of the versions that it had meanwhile.
  */
-export function transferRoutes(store: Store, data: string | undefined) {
+export function transferRoutes({ store, data, besides }: Transferred) {
   return async function transfer(app: FastifyInstance): Promise<void> {
     app.removeAllContentTypeParsers()
     app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
@@ -54,7 +65,8 @@ export function transferRoutes(store: Store, data: string | undefined) {
     app.get<{ Querystring: { data?: string } }>('/_skerry/backup', async (request, reply) => {
       await assertSameData(request.query.data, data)
       if (store.backup === undefined) throw skerryError('BACKUP_UNAVAILABLE')
-      return reply.type('application/octet-stream').send(Readable.from(store.backup()))
+      const bytes = joinedBackup([...besides(), ['store', store.backup()]])
+      return reply.type('application/octet-stream').send(Readable.from(bytes))
     })
     app.post<ImportRoute>('/_skerry/import', async (request) => {
       const keys = [request.query.key ?? EVERYTHING].flat()

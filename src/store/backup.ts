@@ -11,9 +11,13 @@ import { skerryError } from '../core/errors.ts'
 import type { Engine, EngineItem } from './engine.ts'
 import { prefixRange } from './layout.ts'
 
-// A backup is what the engine holds, key by key, as it was at one moment, in frames: four bytes with the
+// A backup is what an engine holds, key by key, as it was at one moment, in frames: four bytes with the
 // length of a MessagePack tuple of [key, value] pairs, big-endian, and the tuple. The last frame holds
-// the number of pairs instead: a stream that was cut short has none.
+// the number of pairs instead: a stream that was cut short has none. The backup of a node is several of
+// these, one behind the other, behind a frame with a text: their names in that order.
+
+/** What the only part of a backup without names is: the store. */
+const ONLY_PART = 'store'
 
 /** The longest frame that is read: more than a thousand records of the largest usual size. */
 const MAX_FRAME_BYTES = 512 * 1024 * 1024
@@ -43,30 +47,48 @@ export async function* backupBytes(engine: Engine): AsyncGenerator<Uint8Array> {
   yield frame(items)
 }
 
+/** The backups of several engines as one; each begins when the one before it is through. */
+export async function* joinedBackup(
+  parts: readonly (readonly [name: string, bytes: AsyncIterable<Uint8Array>])[],
+): AsyncGenerator<Uint8Array> {
+  yield frame(parts.map(([name]) => name).join(' '))
+  for (const [, bytes] of parts) yield* bytes
+}
+
+/** Some records of a part. There is one such piece, with no records, where a part begins. */
+export type BackupPiece = readonly [part: string, items: readonly EngineItem[]]
+
 /**
  * Reads a backup, frame by frame.
  * @throws SKERRY_BACKUP_INVALID if it is cut short, or not a backup
  */
-export async function* backupItems(
-  bytes: AsyncIterable<Uint8Array>,
-): AsyncGenerator<readonly EngineItem[]> {
+export async function* backupPieces(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<BackupPiece> {
+  let names: readonly string[] | undefined
+  let at = 0
   let items = 0
-  let ended = false
   for await (const payload of frames(bytes)) {
-    if (ended) throw skerryError('BACKUP_INVALID', 'it goes on behind its end')
     const content = unpack(payload)
+    if (names === undefined) {
+      names = typeof content === 'string' ? content.split(' ') : [ONLY_PART]
+      yield [names[0]!, []]
+      if (typeof content === 'string') continue
+    }
+    const part = names[at]
+    if (part === undefined) throw skerryError('BACKUP_INVALID', 'it goes on behind its end')
     if (Array.isArray(content)) {
       const chunk = content.map(readItem)
       items += chunk.length
-      yield chunk
-    } else {
-      ended = true
-      if (readCount(content, 'count') !== items) {
-        throw skerryError('BACKUP_INVALID', 'records are missing from it')
-      }
+      yield [part, chunk]
+      continue
     }
+    if (readCount(content, 'count') !== items) {
+      throw skerryError('BACKUP_INVALID', 'records are missing from it')
+    }
+    items = 0
+    at++
+    if (at < names.length) yield [names[at]!, []]
   }
-  if (!ended) throw skerryError('BACKUP_INVALID', 'it ends too early')
+  if (at !== names?.length) throw skerryError('BACKUP_INVALID', 'it ends too early')
 }
 
 function readItem(pair: unknown): EngineItem {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
 import { createCluster } from '../../src/cluster.ts'
-import { EmbeddedRegistry } from '../../src/cluster/embedded.ts'
+import { EmbeddedRegistry, supersedeEpochs } from '../../src/cluster/embedded.ts'
 import { newMember } from '../../src/cluster/member.ts'
 import { machineEnv } from '../../src/server/env.ts'
 import { openLevelEngine } from '../../src/store/level.ts'
@@ -73,6 +73,41 @@ test('a restart waits for workers of others, but only where any ever had a right
   const third = await open()
   expect((await third.head()).recovering).toBe(true)
   await third.close()
+})
+
+test('a registry from a backup outruns rights that it never heard of, and recovers first', async () => {
+  const directory = join(scratch, 'restored')
+  const openStore = async () => LocalStore.open(await openLevelEngine(directory), machineEnv)
+  const open = async () => {
+    const registry = new EmbeddedRegistry(machineEnv, { openStore, shared: true })
+    await registry.open(16)
+    return registry
+  }
+  // As a backup has it that was taken before any right was granted.
+  const before = await open()
+  const owners = ['a', ...new Array<string>(15).fill('')]
+  const moves = [{ from: '', to: 'a', slots: [0] }]
+  const member = newMember({ id: 'a', address: 'localhost', port: 1 }, 1)
+  await before.commit({ base: 0, members: [member], left: [], moves, owners })
+  await before.close()
+  const store = await openStore()
+  const aheadMs = 1_000_000_000_000
+  const nowMs = Date.now()
+  await supersedeEpochs(store, machineEnv, aheadMs)
+  await store.close()
+
+  const restored = await open()
+  await restored.openSession('s', 'a')
+  expect(await restored.claim('s', 1, [0])).toBe('recovering')
+  const { run, leadership } = await restored.head()
+  const term = await restored.campaign('m', leadership)
+  await restored.endRecovery(term!, run)
+  await restored.openSession('s', 'a')
+  const claimed = await restored.claim('s', 1, [0])
+  if (typeof claimed === 'string') throw new Error(claimed)
+  expect(claimed.granted[0]!.epoch).toBeGreaterThan(nowMs + aheadMs)
+  expect((await restored.read()).owners[0]).toBe('a')
+  await restored.close()
 })
 
 /** Some epoch that member `b` works with now. */

@@ -1,5 +1,6 @@
 import { Counter } from 'prom-client'
 import { expect, test } from 'vitest'
+import { generateKey } from '../../src/events.ts'
 import { read } from '../repo/sources.ts'
 import { ManualEnv } from '../state/manual-env.ts'
 import { Client } from './client.ts'
@@ -87,6 +88,30 @@ test('metrics tell of the cluster: members by how they are, slots, who leads', a
   expect((await told(await runningNode())).has('skerry_cluster_joined')).toBe(false)
 })
 
+test('metrics tell of events: puts by verdict, hints, what lacks replicas, repair', async () => {
+  const quick = { slots: 64, leaseMs: 300, heartbeatIntervalMs: 100 }
+  const events = { replicationFactor: 2 }
+  const node = await runningNode({ id: 'a', cluster: quick, events })
+  const told = () => metrics(node.url)
+  const puts = (level: string, verdict: string) =>
+    `skerry_events_puts_total{level="${level}",verdict="${verdict}"}`
+  const key = generateKey()
+  await expect(node.events.put(key, 1, 'ALL')).rejects.toThrow(/UNAVAILABLE|nodes/)
+  await node.events.put(key, 1, 'ONE')
+  await expect.poll(async () => (await told()).get('skerry_events_under_replicated')).toBe(1)
+  const alone = await told()
+  expect(alone.get(puts('ALL', 'unavailable'))).toBe(1)
+  expect(alone.get(puts('ONE', 'acknowledged'))).toBe(1)
+  expect(alone.get(puts('QUORUM', 'timeout'))).toBe(0)
+  expect(alone.get('skerry_events_repaired_total')).toBe(0)
+  await runningNode({ id: 'b', cluster: { ...quick, registry: node.url }, events })
+  await expect.poll(async () => (await told()).get('skerry_events_repaired_total')).toBe(1)
+  await expect.poll(async () => (await told()).get('skerry_events_under_replicated')).toBe(0)
+  expect((await told()).get('skerry_events_sweeps_total')).toBeGreaterThan(0)
+  await expect(node.events.put(key, 2)).rejects.toMatchObject({ code: 'SKERRY_EVENTS_CONFLICT' })
+  expect((await metrics((await runningNode()).url)).has('skerry_events_hints')).toBe(false)
+})
+
 test('each server has its own registry, and an application adds to it', async () => {
   const [first, second] = [await runningNode(), await runningNode()]
   new Counter({ name: 'orders_total', help: 'Orders.', registers: [first.metrics] }).inc(3)
@@ -97,7 +122,7 @@ test('each server has its own registry, and an application adds to it', async ()
 })
 
 test('docs/metrics.md lists every metric with its type', async () => {
-  const { metrics: registry } = await runningNode({ cluster: {} })
+  const { metrics: registry } = await runningNode({ cluster: {}, events: {} })
   const rows = read('docs/metrics.md').matchAll(/^\| `(skerry_\w+)` +\| (\w+) /gm)
   const documented = Array.from(rows, ([, name, type]) => `${name} ${type}`)
   const told = (await registry.metrics()).matchAll(/^# TYPE (\w+) (\w+)$/gm)

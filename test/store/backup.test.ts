@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { SkerryError } from '../../src/core/errors.ts'
-import { backupBytes, backupItems } from '../../src/store/backup.ts'
+import { backupBytes, backupPieces, joinedBackup } from '../../src/store/backup.ts'
 import type { EngineItem } from '../../src/store/engine.ts'
 import { MemoryEngine } from '../../src/store/memory.ts'
 
@@ -23,6 +23,11 @@ async function collect<T>(parts: AsyncIterable<T>): Promise<T[]> {
 
 async function* inPieces(bytes: Uint8Array, size: number): AsyncGenerator<Uint8Array> {
   for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size)
+}
+
+/** The records of a backup, whatever part they are of. */
+async function* backupItems(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<EngineItem[]> {
+  for await (const [, items] of backupPieces(bytes)) yield [...items]
 }
 
 const backup = Buffer.concat(await collect(backupBytes(await engineWithData())))
@@ -57,6 +62,23 @@ test('a backup that was cut short anywhere is refused', async () => {
     }),
     { numRuns: 50 },
   )
+})
+
+test('a backup of several parts is told apart, and refused if it was cut short anywhere', async () => {
+  const small = new MemoryEngine()
+  await small.write([{ key: 'only', value: new Uint8Array(1) }])
+  const parts = [
+    ['events', backupBytes(small)],
+    ['empty', backupBytes(new MemoryEngine())],
+    ['store', backupBytes(small)],
+  ] as const
+  const bytes = Buffer.concat(await collect(joinedBackup(parts)))
+  const read = (length: number) => collect(backupPieces(inPieces(bytes.subarray(0, length), 7)))
+  const told = (await read(bytes.length)).map(([part, items]) => `${part} ${items.length}`)
+  expect(told).toEqual(['events 0', 'events 1', 'empty 0', 'store 0', 'store 1'])
+  for (let length = 0; length < bytes.length; length++) {
+    await expect(read(length)).rejects.toMatchObject({ code: 'SKERRY_BACKUP_INVALID' })
+  }
 })
 
 test('bytes that are no backup are refused with a Skerry error', async () => {

@@ -93,6 +93,11 @@ export class Membership {
     return this.#own
   }
 
+  /** The registry this node keeps, as the bytes of a backup; nothing if another one does. */
+  backup(): AsyncIterable<Uint8Array> | undefined {
+    return this.#own?.backup()
+  }
+
   get #id(): string {
     return this.#parts.options.cluster.id
   }

@@ -4,6 +4,8 @@ import type { Registry } from 'prom-client'
 import type { Env } from '../../core/env.ts'
 import type { CoordinatorStatus } from '../../events/coordinator.ts'
 import { adminOnly } from '../access.ts'
+import type { BackupPart } from '../backup.ts'
+import { eventMetrics } from '../events/metrics.ts'
 import { openEventNode, type EventNode } from '../events/node.ts'
 import { resolveServerEvents, type ServerEventsOptions } from '../events/options.ts'
 import type { PeerHeaders } from '../credentials.ts'
@@ -47,9 +49,10 @@ export class ClusterNode {
     this.#streams = new Streams(env)
   }
 
-  /** Adds the routes under `/_skerry/cluster` and `/_skerry/events`, and metrics of the cluster. */
+  /** Adds the routes under `/_skerry/cluster` and `/_skerry/events`, and metrics of both. */
   serve(app: FastifyInstance, metrics: Registry): void {
     clusterMetrics(metrics, this.membership)
+    if (this.events) eventMetrics(metrics, this.events.coordinator)
     void app.register(async (scope) => {
       scope.addHook('onRequest', adminOnly)
       void scope.register(clusterRoutes(this.membership, this.#streams))
@@ -65,6 +68,13 @@ export class ClusterNode {
   status(): ClusterNodeStatus {
     const events = this.events && { events: this.events.coordinator.status() }
     return { cluster: this.membership.status(), ...events }
+  }
+
+  /** What it keeps on its disks besides the store, as the bytes of a backup. */
+  backup(): BackupPart[] {
+    const registry = this.membership.backup()
+    const events = this.events?.backup() ?? []
+    return registry === undefined ? events : [...events, ['cluster', registry]]
   }
 
   /** Takes the node out of the ring: it is about to stop. */

@@ -10,9 +10,11 @@ import { createKeyGenerator, type KeyGenerator } from '../../events/key.ts'
 import { openEventLog, type EventLog } from '../../events/log.ts'
 import { followMembers } from '../../events/members.ts'
 import { Tail } from '../../events/tail.ts'
+import { backupBytes } from '../../store/backup.ts'
 import type { Engine } from '../../store/engine.ts'
 import { openLevelEngine } from '../../store/level.ts'
 import { MemoryEngine } from '../../store/memory.ts'
+import type { BackupPart } from '../backup.ts'
 import { eventRoutes } from '../events.ts'
 import type { Logger } from '../log.ts'
 import type { PeerHeaders } from '../credentials.ts'
@@ -33,7 +35,10 @@ export interface EventNodeParts {
 }
 
 interface Opened {
-  readonly engines: readonly Engine[]
+  /** Of the log. */
+  readonly engine: Engine
+  /** Of hints and list. */
+  readonly hints: Engine
   readonly log: EventLog
   readonly transport: HttpTransport
   readonly coordinator: Coordinator
@@ -89,13 +94,25 @@ export class EventNode {
     })
   }
 
+  /**
+   * What it keeps, as the bytes of a backup. Hints and list come first: of what they say that this
+   * node has, nothing must be missing from the log.
+   */
+  backup(): BackupPart[] {
+    const { engine, hints } = this.#opened
+    return [
+      ['hints', backupBytes(hints)],
+      ['events', backupBytes(engine)],
+    ]
+  }
+
   /** Waits for the puts on their way; hints and the list are kept for the next run. */
   async close(): Promise<void> {
-    const { engines, log, transport, coordinator } = this.#opened
+    const { engine, hints, log, transport, coordinator } = this.#opened
     await coordinator.close()
     log.close()
     transport.close()
-    for (const engine of engines) await engine.close()
+    for (const opened of [engine, hints]) await opened.close()
   }
 }
 
@@ -111,7 +128,7 @@ async function tell(tail: Tail, stream: LiveStream): Promise<void> {
 export async function openEventNode(parts: EventNodeParts): Promise<EventNode> {
   const { env, id, options, directory, headers } = parts
   const engines: Engine[] = []
-  const engine = async (name: string): Promise<Engine> => {
+  const open = async (name: string): Promise<Engine> => {
     const opened =
       directory === undefined ? new MemoryEngine() : await openLevelEngine(join(directory, name))
     engines.push(opened)
@@ -119,14 +136,15 @@ export async function openEventNode(parts: EventNodeParts): Promise<EventNode> {
   }
   try {
     const { interval, closeGraceMs } = options
-    const log = await openEventLog(await engine('events'), { env, interval, closeGraceMs })
-    const hints = await engine('hints')
+    const engine = await open('events')
+    const log = await openEventLog(engine, { env, interval, closeGraceMs })
+    const hints = await open('hints')
     const transport = new HttpTransport({ headers })
     const coordinator = new Coordinator(log, {
       ...options.coordinator,
       ...{ env, id, transport, engine: hints },
     })
-    return new EventNode(parts, { engines, log, transport, coordinator })
+    return new EventNode(parts, { engine, hints, log, transport, coordinator })
   } catch (error) {
     for (const opened of engines) await opened.close()
     throw error

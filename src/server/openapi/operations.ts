@@ -250,7 +250,13 @@ const events: Record<string, Operation> = {
     summary: 'Events that lack replicas.',
     answers: { 200: NDJSON },
   },
-  'POST /_skerry/events/repair': { ...act('A sweep, and what it found.'), query: ['from', 'to'] },
+  'POST /_skerry/events/repair': {
+    ...act(
+      'A sweep, and what it found; with progress=1 how far it is, a line each, and then that.',
+    ),
+    answers: { 200: [ref('Any'), NDJSON] },
+    query: ['from', 'to', 'progress'],
+  },
   'POST /_skerry/events/replicas': act('Takes replicas of other nodes.'),
   'GET /_skerry/events/replicas': look(
     'Replicas, a page of them.',
