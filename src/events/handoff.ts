@@ -47,6 +47,11 @@ export class Handoff {
     return started
   }
 
+  /** Fulfilled once nothing is being handed over. */
+  async settled(): Promise<void> {
+    while (this.#running.size > 0) await Promise.allSettled(this.#running.values())
+  }
+
   async #drain(target: string): Promise<number> {
     const { hints, env, hintsPerSecond } = this.#host
     let taken = 0

@@ -1,4 +1,5 @@
 import { skerryError } from '../core/errors.ts'
+import { equalJson } from '../core/json.ts'
 
 /** Answers an operation: nothing for success, anything else for failure. */
 export type Answer = (error?: unknown) => void
@@ -106,16 +107,11 @@ export function eventText(event: unknown): string {
   return text
 }
 
-/** Whether two JSON texts say the same; member order and spacing don't matter. */
+/** Whether two JSON texts say the same, numbers to the last digit; what is no JSON equals itself only. */
 export function sameEvent(a: string, b: string): boolean {
-  return a === b || canonical(JSON.parse(a)) === canonical(JSON.parse(b))
-}
-
-/** JSON text with the members of every object in order of their names. */
-export function canonical(value: unknown): string {
-  return JSON.stringify(value, (_name, part: unknown) =>
-    part !== null && typeof part === 'object' && !Array.isArray(part)
-      ? Object.fromEntries(Object.entries(part).sort(([a], [b]) => (a < b ? -1 : 1)))
-      : part,
-  )
+  try {
+    return equalJson(a, b)
+  } catch {
+    return false
+  }
 }

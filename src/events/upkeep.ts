@@ -250,8 +250,12 @@ export class Upkeep {
     if (this.shortfalls.size > 0) await this.#completeListed()
   }
 
-  /** Completes the events on the list: by a sweep over their range, or from the texts kept there. */
+  /**
+   * Completes the events on the list: by a sweep over their range, or from the texts kept there. Not
+   * before hints are handed over, which would be overtaken and so not be throttled.
+   */
   async #completeListed(): Promise<void> {
+    await this.#handoff.settled()
     if (!this.#host.nodes) return this.#completeFromTexts()
     const span = this.shortfalls.span()
     if (span) await this.repair({ from: span.first, to: `${span.last}\0` }, false)

@@ -95,7 +95,10 @@ export class Write {
     this.#untried = plan.spares.filter(isAvailable)
     this.#tracker = new CommitTracker(plan.requirements, plan.intended)
     for (const peer of this.#untried) this.#tracker.joined(peer)
-    this.#attempts = plan.intended.map((node) => new Attempt(this, node, this.startedMs))
+    this.#attempts = []
+    for (const node of plan.intended) {
+      this.#attempts.push(new Attempt(this, node, this.startedMs))
+    }
     this.#pending = this.#attempts.length
     for (const attempt of this.#attempts) this.#ask(attempt)
     this.#working = false

@@ -70,6 +70,17 @@ test('the same event again is no matter; another one under its key is refused, e
   log.close()
 })
 
+test('events that differ beyond 53 bits of a number are different events', async () => {
+  const { log } = await openLog()
+  const key = at(10, 0)
+  await log.writeReplica(key, '{"n":9007199254740993,"m":1}')
+  await log.writeReplica(key, '{"m":1.0, "n":9007199254740993}')
+  await expect(log.writeReplica(key, '{"n":9007199254740992,"m":1}')).rejects.toMatchObject({
+    code: 'SKERRY_EVENTS_CONFLICT',
+  })
+  log.close()
+})
+
 test('pages are bounded by rows and by size, and go on where they stopped', async () => {
   const { log, env } = await openLog()
   const generateKey = createKeyGenerator({ env, process: 1, node: 'n' })

@@ -1,7 +1,11 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { VirtualEnv } from '../../sim/events/env.ts'
+import { Coordinator } from '../../src/events/coordinator.ts'
+import type { CoordinatorOptions } from '../../src/events/options.ts'
 import { PeerBook, type PeerLocation, type PlacedPeer } from '../../src/events/peers.ts'
 import { place, rank, spread, substituteFor } from '../../src/events/placement.ts'
+import type { Answer } from '../../src/events/storage.ts'
 
 function peers(locations: Record<string, PeerLocation>): readonly PlacedPeer[] {
   const book = new PeerBook()
@@ -54,6 +58,57 @@ describe('the placement examples of alldata', () => {
   test('too few peers in the own zone → other zones and regions take its replicas', () => {
     expect(counts(3, 0, 0, { z1: { zone: 'a' }, r1: { region: 'x' } })).toEqual([1, 1, 1, 0])
   })
+})
+
+/** A coordinator with all these peers, that notes whom it asks and what it stores. */
+function coordinatorOf(
+  options: Partial<CoordinatorOptions>,
+  locations: Record<string, PeerLocation>,
+) {
+  const asked: string[] = []
+  const store = { put: (_key: string, _event: unknown, callback: Answer) => stored(callback) }
+  const stored = (callback: Answer) => [asked.push('local'), callback()]
+  const coordinator = new Coordinator(store, { env: new VirtualEnv(), ...options })
+  for (const [id, location] of Object.entries(locations)) coordinator.addPeer({ id }, location)
+  coordinator.on('_put', ({ id }, _key, _event, callback) => {
+    asked.push(id)
+    callback()
+  })
+  return { coordinator, asked }
+}
+
+test.each([
+  [2, 1, { local: 1, z: 2 }],
+  [1, 1, { local: 1, z: 1, r: 1 }],
+  [0, 0, { local: 1, l: 2 }],
+])(
+  'a put goes where the examples say: %d in other zones, %d in other regions',
+  async (otherZoneReplicas, otherRegionReplicas, wanted) => {
+    const replicationStrategy = { otherZoneReplicas, otherRegionReplicas }
+    const options = { replicationFactor: 3, replicationStrategy }
+    const { coordinator, asked } = coordinatorOf(options, EVERYWHERE)
+    await coordinator.put('key', {}, 'ALL')
+    const kinds: Record<string, number> = {}
+    for (const id of asked) {
+      const kind = id === 'local' ? id : id.charAt(0)
+      kinds[kind] = (kinds[kind] ?? 0) + 1
+    }
+    expect(kinds).toEqual(wanted)
+  },
+)
+
+test('too few peers for the factor: the put fails and nothing is written, except with ONE', async () => {
+  const { coordinator, asked } = coordinatorOf({ replicationFactor: 3 }, { z1: { zone: 'a' } })
+  for (const level of ['QUORUM', 'ALL', 'LOCAL_QUORUM', 'EACH_QUORUM'] as const) {
+    await expect(coordinator.put('key', {}, level)).rejects.toMatchObject({
+      code: 'SKERRY_EVENTS_UNAVAILABLE',
+    })
+  }
+  expect(asked).toEqual([])
+  expect(await coordinator.put('key', {}, 'ONE')).toMatchObject({ acknowledged: true })
+  await coordinator.settled()
+  expect(asked).toEqual(['local', 'z1'])
+  expect(coordinator.status().underReplicated).toBe(1)
 })
 
 describe('spread', () => {
