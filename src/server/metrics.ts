@@ -1,13 +1,11 @@
-import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { FastifyInstance } from 'fastify'
 import type { Socket } from 'node:net'
 import { type IntervalHistogram, monitorEventLoopDelay } from 'node:perf_hooks'
-import { Counter, Gauge, Histogram, Registry } from 'prom-client'
+import { Counter, Gauge, Registry } from 'prom-client'
 import type { Commit } from '../store/store.ts'
 import { adminOnly } from './access.ts'
 import type { NodeStatus } from './health.ts'
-
-/** Upper bounds of the buckets of durations, in seconds. */
-const BUCKETS_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10]
+import { RequestFigures } from './requests.ts'
 
 /** The most peers that are named; a label is never made up by who asks. */
 const MAX_NAMED_PEERS = 100
@@ -31,26 +29,29 @@ export interface MetricsSource {
 export class Metrics {
   /** Add metrics of your own here; their names had better not begin with `skerry_`. */
   readonly registry = new Registry()
+  /** To be told of every answer. */
+  readonly requests = new RequestFigures(this.registry)
   readonly #source: MetricsSource
   readonly #loop: IntervalHistogram = monitorEventLoopDelay({ resolution: LOOP_RESOLUTION_MS })
   readonly #connections = new Set<Socket>()
   readonly #unwatch: () => void
+  #changes = 0
   #closedBytes = 0
 
   constructor(source: MetricsSource) {
     this.#source = source
     this.#loop.enable()
-    const changes = this.#counter('skerry_changes_total', 'Changes stored, own and of peers.')
-    this.#unwatch = source.watch((commit) => changes.inc(commit.changes.length))
+    this.#unwatch = source.watch((commit) => (this.#changes += commit.changes.length))
+    const stored = 'Changes stored, own and of peers.'
+    this.#counter('skerry_changes_total', stored, () => this.#changes)
     this.#storeGauges()
     this.#clientGauges()
     this.#linkGauges()
     this.#processGauges()
   }
 
-  /** Counts what the application serves, and adds the route. */
+  /** Follows the application's connections, and adds the route. */
   serve(app: FastifyInstance): void {
-    this.#countRequests(app)
     app.server.on('connection', (socket) => {
       this.#connections.add(socket)
       socket.once('close', () => {
@@ -68,45 +69,6 @@ export class Metrics {
   close(): void {
     this.#unwatch()
     this.#loop.disable()
-  }
-
-  #countRequests(app: FastifyInstance): void {
-    const registers = [this.registry]
-    const labelNames = ['method', 'route', 'status'] as const
-    const name = 'skerry_http_requests_total'
-    const children = new Map<string, { count: number; flush(): void; observe(s: number): void }>()
-    const requests = new Counter({
-      name,
-      help: 'Answers, by route and status.',
-      labelNames,
-      registers,
-      collect: () => {
-        for (const child of children.values()) child.flush()
-      },
-    })
-    const durations = new Histogram({
-      name: 'skerry_http_request_duration_seconds',
-      help: 'From the head of a request to the end of its answer.',
-      labelNames: ['method', 'route'] as const,
-      buckets: BUCKETS_SECONDS,
-      registers,
-    })
-    app.addHook('onResponse', (request, reply, done) => {
-      const { method } = request
-      const route = routeOf(request)
-      const key = `${method} ${route} ${reply.statusCode}`
-      let child = children.get(key)
-      if (child === undefined) {
-        child = requestChild(
-          requests.labels({ method, route, status: String(reply.statusCode) }),
-          durations.labels({ method, route }),
-        )
-        children.set(key, child)
-      }
-      child.count++
-      child.observe(reply.elapsedTime / 1000)
-      done()
-    })
   }
 
   #storeGauges(): void {
@@ -199,38 +161,18 @@ export class Metrics {
     })
   }
 
-  /** @param total read when asked for, if given; it only grows */
-  #counter(name: string, help: string, total?: () => number): Counter {
+  /** @param total read when asked for; it only grows */
+  #counter(name: string, help: string, total: () => number): void {
     let told = 0
     const counter: Counter = new Counter({
       name,
       help,
       registers: [this.registry],
-      ...(total !== undefined && {
-        collect: () => {
-          const now = total()
-          counter.inc(Math.max(0, now - told))
-          told = Math.max(told, now)
-        },
-      }),
+      collect: () => {
+        const now = total()
+        counter.inc(Math.max(0, now - told))
+        told = Math.max(told, now)
+      },
     })
-    return counter
   }
-}
-
-/** Counts by itself between two collections: a counter of prom-client hashes its labels each time. */
-function requestChild(counter: Counter.Internal, histogram: Histogram.Internal<string>) {
-  return {
-    count: 0,
-    flush() {
-      counter.inc(this.count)
-      this.count = 0
-    },
-    observe: (seconds: number) => histogram.observe(seconds),
-  }
-}
-
-/** The pattern of a route, never the path that was asked for. */
-function routeOf(request: FastifyRequest): string {
-  return request.routeOptions.url ?? 'none'
 }

@@ -87,7 +87,7 @@ export class Server {
   readonly #links: Links
   readonly #upgrades: Upgrades
   readonly #metrics: Metrics
-  readonly #inFlight = new InFlight()
+  readonly #inFlight: InFlight
   readonly #startedMs: number
   #phase: 'starting' | 'ready' | 'stopping' = 'starting'
   #closed: Promise<void> | undefined
@@ -127,6 +127,8 @@ export class Server {
     )
     this.#upgrades = this.#sockets()
     this.#metrics = new Metrics(this.#measured())
+    const { requests } = this.#metrics
+    this.#inFlight = new InFlight(env, (...answer) => requests.answered(...answer))
     this.app = this.#application()
     perimeter.certificates?.follow(this.app.server as HttpsServer)
     this.app.server.on('upgrade', (request, stream, head) =>
@@ -321,7 +323,7 @@ export class Server {
       throw skerryError('METHOD_NOT_ALLOWED', request.method, METHODS)
     })
     app.addHook('onRequest', (request, reply, done) => {
-      this.#inFlight.follow(reply.raw)
+      this.#inFlight.follow(request, reply)
       const { url } = request.raw
       if (this.#phase === 'stopping' && url !== '/healthz' && url !== '/readyz') {
         throw skerryError('NOT_READY')
