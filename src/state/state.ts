@@ -174,13 +174,19 @@ export class State {
    * @throws SKERRY_FILTER_REFUSED, SKERRY_ROUTE_CLOSED
    */
   async get(path: string): Promise<Entry | undefined> {
+    return this.read(path)
+  }
+
+  /**
+   * The same as {@link State.get}, but at once, and thrown at once, where nothing has to be waited for: a store
+   * in this process, and no `beforeRead`.
+   */
+  read(path: string): Entry | undefined | Promise<Entry | undefined> {
     assertPattern(path)
     if (isGlob(path)) throw skerryError('PATH_INVALID', path, 'a glob names many; list it instead')
     this.#rules.assertOpen(path, 'read')
-    if (this.#rules.delaysReads) await this.#rules.beforeRead(path)
-    const entry = await this.#store.read(path)
-    const reader = this.#rules.reader(path)
-    return entry === undefined || reader === undefined ? entry : reader.all([entry])[0]
+    if (this.#rules.delaysReads || this.#store.readNow === undefined) return this.#readLater(path)
+    return this.#shown(path, this.#store.readNow(path))
   }
 
   /**
@@ -345,6 +351,18 @@ export class State {
       const shown = reader === undefined ? entry : reader.one(entry)
       if (shown !== undefined) visitor(shown)
     })
+  }
+
+  async #readLater(path: string): Promise<Entry | undefined> {
+    if (this.#rules.delaysReads) await this.#rules.beforeRead(path)
+    return this.#shown(path, await this.#store.read(path))
+  }
+
+  /** What the filters show of an entry. */
+  #shown(path: string, entry: Entry | undefined): Entry | undefined {
+    if (entry === undefined) return undefined
+    const reader = this.#rules.reader(path)
+    return reader === undefined ? entry : reader.all([entry])[0]
   }
 
   async #entry(request: WriteRequest, options: CommitOptions): Promise<Entry> {

@@ -31,7 +31,9 @@ export class Writer {
   /** Does one write; resolves once it is durable here. */
   async perform(request: WriteRequest, options: CommitOptions): Promise<Performed<WriteResult>> {
     const asked = commitAsked(options)
-    const plan = await this.#parts.planner.plan(request)
+    const planned = this.#parts.planner.plan(request)
+    // Each wait costs a turn of the queue of microtasks, and most writes are planned at once.
+    const plan = planned instanceof Promise ? await planned : planned
     return this.#write(asked, plan.writes, (written) => plan.result(written))
   }
 
@@ -45,9 +47,7 @@ export class Writer {
     const plans: Plan[] = []
     const writes: Write[] = []
     for (const [item, request] of requests.entries()) {
-      const plan = await this.#parts.planner.plan(request).catch((error: unknown) => {
-        throw ofItem(item, error)
-      })
+      const plan = await this.#planOf(item, request)
       plans.push(plan)
       writes.push(...itemWrites(item, plan.writes))
     }
@@ -55,6 +55,14 @@ export class Writer {
       let at = 0
       return plans.map((plan) => plan.result(written.slice(at, (at += plan.writes.length))))
     })
+  }
+
+  async #planOf(item: number, request: WriteRequest): Promise<Plan> {
+    try {
+      return await this.#parts.planner.plan(request)
+    } catch (error) {
+      throw ofItem(item, error)
+    }
   }
 
   /** Writes; where a commit level is asked for, only once there is room to wait. */

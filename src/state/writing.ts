@@ -64,10 +64,11 @@ export class Planner {
   }
 
   /**
+   * Plans a write, at once except for a delete by glob.
    * @throws SKERRY_PATH_INVALID, SKERRY_PATH_RESERVED, SKERRY_JSON_INVALID, SKERRY_DATA_TOO_LARGE,
    * SKERRY_CONDITION_INVALID, SKERRY_ROUTE_CLOSED
    */
-  async plan(request: WriteRequest): Promise<Plan> {
+  plan(request: WriteRequest): Plan | Promise<Plan> {
     assertWritable(request.path)
     this.#rules.assertOpen(request.path, request.op === 'delete' ? 'delete' : 'write')
     switch (request.op) {
@@ -82,11 +83,12 @@ export class Planner {
     }
   }
 
-  #set({ path, data, ...condition }: WriteRequest & { op: 'set' }): Plan {
+  #set(request: WriteRequest & { op: 'set' }): Plan {
+    const { path, data } = request
     assertSingle(path, 'a glob names many; push to it')
     this.#assertData(data)
     return entryPlan(path, (held) => {
-      this.#versions.assert(path, held, condition)
+      this.#versions.assert(path, held, request)
       return this.#admitted(path, data)
     })
   }
@@ -105,19 +107,21 @@ export class Planner {
     return entryPlan(mint, () => this.#admitted(path, data))
   }
 
-  #patch({ path, data, form = 'merge', ...condition }: WriteRequest & { op: 'patch' }): Plan {
+  #patch(request: WriteRequest & { op: 'patch' }): Plan {
+    const { path, data, form = 'merge' } = request
     assertSingle(path, 'a glob names many; patch one by one')
     this.#assertData(data)
     return entryPlan(path, (held) => {
-      this.#versions.assert(path, held, condition)
+      this.#versions.assert(path, held, request)
       if (held === undefined) throw skerryError('NOT_FOUND', path)
       const patched = patches[form](held.data!, data, this.#maxDataCharacters)
       return this.#admitted(path, patched)
     })
   }
 
-  async #delete({ path, ...condition }: WriteRequest & { op: 'delete' }): Promise<Plan> {
-    if (isGlob(path) && !isUnconditional(condition)) {
+  #delete(request: WriteRequest & { op: 'delete' }): Plan | Promise<Plan> {
+    const { path } = request
+    if (isGlob(path) && !isUnconditional(request)) {
       throw skerryError('CONDITION_INVALID', 'a glob names many; delete one by one')
     }
     const writes: Write[] = []
@@ -125,17 +129,18 @@ export class Planner {
       // Asked before anything is decided: one that is refused keeps all that a glob names.
       this.#rules.delete(at)
       const decide = (held: Entry | undefined): null => {
-        this.#versions.assert(at, held, condition)
+        this.#versions.assert(at, held, request)
         return null
       }
       writes.push({ path: at, decide })
     }
-    if (isGlob(path)) await this.#store.visit(path, (entry) => add(entry.path))
-    else add(path)
-    return {
+    const plan: Plan = {
       writes,
       result: (written) => ({ deleted: written.filter(({ changed }) => changed).length }),
     }
+    if (isGlob(path)) return this.#store.visit(path, (entry) => add(entry.path)).then(() => plan)
+    add(path)
+    return plan
   }
 
   /** What the filters let through to be written. */

@@ -133,6 +133,10 @@ export class LocalStore implements port.Store {
   }
 
   async read(path: string): Promise<Entry | undefined> {
+    return this.readNow(path)
+  }
+
+  readNow(path: string): Entry | undefined {
     return layout.visible(this.#held(path))
   }
 

@@ -231,6 +231,8 @@ export interface Store {
 
   /** What readers see at the path. */
   read(path: string): Promise<Entry | undefined>
+  /** The same at once; only stores have it that never wait to read. */
+  readNow?(path: string): Entry | undefined
   /** What readers see under the path, glob or `**`, in no particular order. */
   list(pattern: string): Promise<Listing>
   /**
