@@ -18,12 +18,15 @@ export function etagOf(version: string): string {
 export function conditionOf(headers: IncomingHttpHeaders): Condition {
   const match = headers['if-match']
   const noneMatch = headers['if-none-match']
+  if (match === undefined && noneMatch === undefined) return UNCONDITIONAL
   return {
     // A weak tag promises too little for a write to build on.
     ...(match !== undefined && { ifMatch: versionsIn('If-Match', match, false) }),
     ...(noneMatch !== undefined && { ifNoneMatch: versionsIn('If-None-Match', noneMatch, true) }),
   }
 }
+
+const UNCONDITIONAL: Condition = Object.freeze({})
 
 function versionsIn(name: string, value: string, weak: boolean): string | string[] {
   if (value.trim() === '*') return '*'

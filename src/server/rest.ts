@@ -33,32 +33,60 @@ export function restRoutes(state: State, { status, beforeRead }: RestParts) {
   return async function rest(app: FastifyInstance): Promise<void> {
     // Whatever the content type says: the body is checked as JSON and kept as it came.
     app.removeAllContentTypeParsers()
-    app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
+    // Named, the usual type is found at once.
+    for (const type of ['application/json', '*']) {
+      app.addContentTypeParser(type, { parseAs: 'buffer' }, (_request, body, done) =>
+        done(null, body),
+      )
+    }
     app.get('/*', (request, reply) => {
       const path = targetPath(request.raw.url!)
       beforeRead(path)
-      return read(path === STATUS_PATH ? status : state, request, reply)
+      const from = path === STATUS_PATH ? status : state
+      assertMay(request.principal, 'read', path)
+      void reply.header('content-type', JSON_TYPE)
+      return isGlob(path)
+        ? list(from, path, { request, reply })
+        : read(from, path, { request, reply })
     })
-    app.post('/*', (request, reply) => write(state, request, reply))
-    app.patch('/*', (request, reply) => patch(state, request, reply))
-    app.delete('/*', (request, reply) => remove(state, request, reply))
+    // Their answers are too short to be worth compressing.
+    const short = { compress: false } as const
+    app.post('/*', short, (request, reply) => write(state, request, reply))
+    app.patch('/*', short, (request, reply) => patch(state, request, reply))
+    app.delete('/*', short, (request, reply) => remove(state, request, reply))
     batchRoute(app, state)
   }
 }
 
-async function read(
+/** A request and what is answered. */
+interface Exchange {
+  readonly request: FastifyRequest
+  readonly reply: FastifyReply
+}
+
+async function list(
   state: State,
-  request: FastifyRequest,
-  reply: FastifyReply,
+  glob: string,
+  { request, reply }: Exchange,
 ): Promise<FastifyReply> {
-  const path = targetPath(request.raw.url!)
-  assertMay(request.principal, 'read', path)
-  void reply.header('content-type', JSON_TYPE)
-  if (isGlob(path)) {
-    const entries = await state.list(path, rangeOf(targetQuery(request.raw.url!)))
-    return sendText(reply, `[${entries.map(entryJson).join(',')}]`)
-  }
-  const entry = await state.get(path)
+  const entries = await state.list(glob, rangeOf(targetQuery(request.raw.url!)))
+  return sendText(reply, `[${entries.map(entryJson).join(',')}]`)
+}
+
+/** Most reads wait for nothing; a promise would cost more than all else that is done here. */
+function read(state: State, path: string, exchange: Exchange): Promise<FastifyReply> | undefined {
+  const found = state.read(path)
+  if (found instanceof Promise) return found.then((entry) => show(state, path, entry, exchange))
+  void show(state, path, found, exchange)
+  return undefined
+}
+
+function show(
+  state: State,
+  path: string,
+  entry: Entry | undefined,
+  { request, reply }: Exchange,
+): FastifyReply {
   if (entry === undefined) throw skerryError('NOT_FOUND', path)
   void reply.header('etag', etagOf(state.versionOf(entry)))
   const { ifNoneMatch } = conditionOf(request.headers)
