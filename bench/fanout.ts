@@ -1,7 +1,8 @@
 /**
  * How many deliveries a second does a node make to its subscribers, and what does one that stops reading cost the
  * others? A delivery is one change seen by one subscriber. Beside it, in the same run, the naive loop: each change
- * goes out by `ws.send` to each socket. Both keep nothing on a disk, have a process of their own, and take turns.
+ * goes out by `ws.send` to each socket. Both keep nothing on a disk, have a process of their own, and take turns,
+ * batch by batch. It takes about a minute; each stage ends after its time in any case, whatever the machine does.
  */
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
@@ -21,16 +22,19 @@ import {
 } from './lib/side.ts'
 
 const SUBSCRIBERS = [1, 100, 1000]
-const ROUNDS = 3
-const BATCHES = 6
+/** The most rounds of a stage, and after how long no other one begins. */
+const ROUNDS = 9
+const STAGE_MS = 10_000
 /** Changes of a batch, which all subscribers have seen before the next one begins. */
-const CHANGES = 960
+const CHANGES = 480
+/** A batch of a large audience has fewer changes. */
+const BATCH_DELIVERIES = 48_000
 const CHANGE_BYTES = 100
 /** Changes that are made in one turn of the event loop. */
 const CHANGES_A_TURN = 16
 
 const LATENCY_SUBSCRIBERS = 50
-const LATENCY_CHANGES = 600
+const LATENCY_CHANGES = 200
 const LATENCY_PAUSE_MS = 2
 const LATENCY_BYTES = 8192
 
@@ -159,36 +163,78 @@ interface Figures {
   readonly cpuUs: number
 }
 
-/** What an audience of that size gets. */
-async function deliveries(name: string, size: number, together: number): Promise<Figures> {
-  const side = await startSide(import.meta.url, name)
-  const audience = await Audience.of(side, size)
-  const rates: number[] = []
-  let before = 0
-  for (let n = 0; n < BATCHES; n++) {
-    // The first one warms up, and finds no entries to replace.
-    if (n === 1) before = await side.cpuUs()
-    const seen = audience.seen()
-    const start = performance.now()
-    side.order({ batch: n, count: CHANGES, bytes: CHANGE_BYTES, together })
-    await seen
-    if (n > 0) rates.push((CHANGES * size * 1000) / (performance.now() - start))
+/** One side with an audience of its own. */
+class Theatre {
+  readonly #side: Side
+  readonly #audience: Audience
+  readonly #size: number
+  #batch = 0
+
+  constructor(side: Side, audience: Audience, size: number) {
+    this.#side = side
+    this.#audience = audience
+    this.#size = size
   }
-  const cpuUs = ((await side.cpuUs()) - before) / ((BATCHES - 1) * CHANGES * size)
-  audience.leave()
-  await side.stop()
-  return { perSecond: median(rates), cpuUs }
+
+  static async of(name: string, size: number): Promise<Theatre> {
+    const side = await startSide(import.meta.url, name)
+    return new Theatre(side, await Audience.of(side, size), size)
+  }
+
+  /** One batch. */
+  async deliveries(together: number): Promise<Figures> {
+    const count = Math.min(CHANGES, Math.ceil(BATCH_DELIVERIES / this.#size))
+    const before = await this.#side.cpuUs()
+    const seen = this.#audience.seen()
+    const start = performance.now()
+    this.#side.order({ batch: this.#batch++, count, bytes: CHANGE_BYTES, together })
+    await seen
+    const perSecond = (count * this.#size * 1000) / (performance.now() - start)
+    return { perSecond, cpuUs: ((await this.#side.cpuUs()) - before) / (count * this.#size) }
+  }
+
+  /** From the order of a change to its arrival, for everybody; perhaps beside one that never reads. */
+  async latencies(isOneStuck: boolean): Promise<number[]> {
+    const stuck = isOneStuck ? await subscriber(this.#side) : undefined
+    stuck?.pause()
+    const times: number[] = []
+    for (let n = 0; n < LATENCY_CHANGES; n++) {
+      const start = performance.now()
+      const seen = this.#audience.seen(() => times.push(performance.now() - start))
+      this.#side.order({ batch: this.#batch++, count: 1, bytes: LATENCY_BYTES, together: 0 })
+      await seen
+      await elapsed(LATENCY_PAUSE_MS)
+    }
+    stuck?.destroy()
+    return times
+  }
+
+  async close(): Promise<void> {
+    this.#audience.leave()
+    await this.#side.stop()
+  }
+}
+
+/** Rounds that take turns, the first of which only warms up and finds no entries to replace. */
+async function rounds<T>(round: () => Promise<T>): Promise<T[]> {
+  await round()
+  const all: T[] = []
+  const deadline = performance.now() + STAGE_MS
+  while (all.length === 0 || (all.length < ROUNDS && performance.now() < deadline)) {
+    all.push(await round())
+  }
+  return all
 }
 
 async function compareDeliveries(size: number): Promise<void> {
-  const rounds: Record<'one' | 'many' | 'theirs', Figures>[] = []
-  for (let round = 0; round < ROUNDS; round++) {
-    rounds.push({
-      one: await deliveries('skerry', size, 0),
-      many: await deliveries('skerry', size, 1),
-      theirs: await deliveries('naive', size, 0),
-    })
-  }
+  const [ours, theirs] = [await Theatre.of('skerry', size), await Theatre.of('naive', size)]
+  const all = await rounds(async () => ({
+    one: await ours.deliveries(0),
+    many: await ours.deliveries(1),
+    theirs: await theirs.deliveries(0),
+  }))
+  await ours.close()
+  await theirs.close()
   for (const [writers, name] of [
     ['one writer', 'one'],
     [`${CHANGES_A_TURN} writers`, 'many'],
@@ -198,8 +244,8 @@ async function compareDeliveries(size: number): Promise<void> {
       ['µs of CPU each', (figures: Figures) => figures.cpuUs],
     ] as const) {
       printRatio(`deliveries to ${size} subscribers, ${writers}`, {
-        ours: median(rounds.map((round) => pick(round[name]))),
-        theirs: median(rounds.map(({ theirs }) => pick(theirs))),
+        ours: median(all.map((round) => pick(round[name]))),
+        theirs: median(all.map(({ theirs }) => pick(theirs))),
         peer: 'ws.send loop',
         unit,
       })
@@ -207,38 +253,20 @@ async function compareDeliveries(size: number): Promise<void> {
   }
 }
 
-/** Latencies of an audience, from the order of a change to its arrival; perhaps beside one that never reads. */
-async function latencies(isOneStuck: boolean): Promise<number[]> {
-  const side = await startSide(import.meta.url, 'skerry')
-  const audience = await Audience.of(side, LATENCY_SUBSCRIBERS)
-  const stuck = isOneStuck ? await subscriber(side) : undefined
-  stuck?.pause()
-  const times: number[] = []
-  for (let n = 0; n < LATENCY_CHANGES; n++) {
-    const start = performance.now()
-    const seen = audience.seen(() => times.push(performance.now() - start))
-    side.order({ batch: n, count: 1, bytes: LATENCY_BYTES, together: 0 })
-    await seen
-    await elapsed(LATENCY_PAUSE_MS)
-  }
-  stuck?.destroy()
-  audience.leave()
-  await side.stop()
-  return times.slice(times.length / 6)
-}
-
 async function compareLatencies(): Promise<void> {
-  const rounds: { calm: number[]; beside: number[] }[] = []
-  for (let round = 0; round < ROUNDS; round++) {
-    rounds.push({ calm: await latencies(false), beside: await latencies(true) })
-  }
+  const theatre = await Theatre.of('skerry', LATENCY_SUBSCRIBERS)
+  const all = await rounds(async () => ({
+    calm: await theatre.latencies(false),
+    beside: await theatre.latencies(true),
+  }))
+  await theatre.close()
   for (const [name, p] of [
     ['p50', 0.5],
     ['p99', 0.99],
   ] as const) {
     printRatio(`${LATENCY_SUBSCRIBERS} subscribers beside one that stopped reading, ${name}`, {
-      ours: median(rounds.map(({ beside }) => percentile(beside, p))),
-      theirs: median(rounds.map(({ calm }) => percentile(calm, p))),
+      ours: median(all.map(({ beside }) => percentile(beside, p))),
+      theirs: median(all.map(({ calm }) => percentile(calm, p))),
       peer: 'without it',
       unit: 'ms',
     })
@@ -246,6 +274,6 @@ async function compareLatencies(): Promise<void> {
 }
 
 if (!(await isSide(sides))) {
-  for (const size of SUBSCRIBERS) await compareDeliveries(size)
   await compareLatencies()
+  for (const size of SUBSCRIBERS) await compareDeliveries(size)
 }

@@ -82,8 +82,15 @@ async function built(door: string): Promise<unknown> {
 }
 
 async function firstOf(child: ChildProcess): Promise<unknown[]> {
-  const exited = once(child, 'exit').then(([code]) => {
+  const enough = new AbortController()
+  const { signal } = enough
+  const exited = once(child, 'exit', { signal }).then(([code]): never => {
     throw new Error(`a side of the benchmark ended with ${code}`)
   })
-  return Promise.race([once(child, 'message'), exited])
+  try {
+    const message: Promise<unknown[]> = once(child, 'message', { signal })
+    return await Promise.race([message, exited])
+  } finally {
+    enough.abort()
+  }
 }
