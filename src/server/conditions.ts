@@ -12,21 +12,19 @@ export function etagOf(version: string): string {
 }
 
 /**
- * What `If-Match` and `If-None-Match` ask.
+ * What `If-Match` and `If-None-Match` ask, if there is one of them.
  * @throws SKERRY_CONDITION_INVALID if they are not `*` or a list of quoted versions
  */
-export function conditionOf(headers: IncomingHttpHeaders): Condition {
+export function conditionOf(headers: IncomingHttpHeaders): Condition | undefined {
   const match = headers['if-match']
   const noneMatch = headers['if-none-match']
-  if (match === undefined && noneMatch === undefined) return UNCONDITIONAL
+  if (match === undefined && noneMatch === undefined) return undefined
   return {
     // A weak tag promises too little for a write to build on.
     ...(match !== undefined && { ifMatch: versionsIn('If-Match', match, false) }),
     ...(noneMatch !== undefined && { ifNoneMatch: versionsIn('If-None-Match', noneMatch, true) }),
   }
 }
-
-const UNCONDITIONAL: Condition = Object.freeze({})
 
 function versionsIn(name: string, value: string, weak: boolean): string | string[] {
   if (value.trim() === '*') return '*'

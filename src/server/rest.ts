@@ -13,6 +13,7 @@ import { commitOf, shortOf } from './commit.ts'
 import { sendText } from './compression.ts'
 import { conditionOf, etagOf } from './conditions.ts'
 import { rangeOf } from './query.ts'
+import { turnEnd } from './turn.ts'
 
 /** The methods of a path or glob. */
 export const METHODS = 'GET, HEAD, POST, PATCH, DELETE'
@@ -89,7 +90,7 @@ function show(
 ): FastifyReply {
   if (entry === undefined) throw skerryError('NOT_FOUND', path)
   void reply.header('etag', etagOf(state.versionOf(entry)))
-  const { ifNoneMatch } = conditionOf(request.headers)
+  const ifNoneMatch = conditionOf(request.headers)?.ifNoneMatch
   if (ifNoneMatch !== undefined && state.isVersion(entry, ifNoneMatch))
     return reply.code(304).send()
   return sendText(reply, entryJson(entry))
@@ -101,21 +102,25 @@ async function write(state: State, request: FastifyRequest, reply: FastifyReply)
   const data = bodyText(request.body as Buffer | undefined)
   const condition = conditionOf(request.headers)
   const glob = isGlob(path)
-  if (glob && condition.ifMatch !== undefined) {
+  if (glob && condition?.ifMatch !== undefined) {
     throw skerryError('CONDITION_INVALID', 'a push makes a new entry; leave If-Match out')
   }
-  const asked: WriteRequest = glob
-    ? { op: 'push', path, data }
-    : { ...condition, op: 'set', path, data }
+  const op = glob ? 'push' : 'set'
+  // A spread costs as much as checking the data.
+  const asked: WriteRequest =
+    condition === undefined ? { op, path, data } : { ...condition, op, path, data }
   return written(state, reply, await performed(state, request, asked))
 }
 
-function performed(
+async function performed(
   state: State,
   { raw }: FastifyRequest,
   asked: WriteRequest,
 ): Promise<Performed<WriteResult>> {
-  return state.perform(asked, commitOf(targetQuery(raw.url!)))
+  const target = raw.url!
+  const options = target.includes('?') ? commitOf(targetQuery(target)) : undefined
+  await turnEnd()
+  return state.perform(asked, options)
 }
 
 /** How a PATCH is to be read, by its content type; merging is the way of every other one. */
@@ -141,7 +146,7 @@ async function written(
 ): Promise<string> {
   const { entry } = done.result as { entry: Entry }
   const index = lastSegment(entry.path)
-  const short = await shortOf(reply, done)
+  const short = done.commitment && (await shortOf(reply, done))
   void reply.header('content-type', JSON_TYPE).header('etag', etagOf(state.versionOf(entry)))
   return JSON.stringify({ index, ...short })
 }

@@ -93,7 +93,8 @@ export class CommitQueue {
         request.reject(error)
       }
     }
-    this.#waiting.splice(0, taken)
+    if (taken === this.#waiting.length) this.#waiting = []
+    else this.#waiting.splice(0, taken)
     return accepted
   }
 }

@@ -120,7 +120,10 @@ export function seen({ entries }: Listing): Record<string, string | null> {
 
 /** The data that readers see at the path. */
 export async function dataAt(store: Store, path: string): Promise<string | null | undefined> {
-  return (await store.read(path))?.data
+  const now = store.readNow?.(path)
+  const entry = await store.read(path)
+  if (store.readNow !== undefined) assert.deepEqual(now, entry, 'what it reads at once')
+  return entry?.data
 }
 
 /** Resolves once readers see the path. */
