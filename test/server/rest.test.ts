@@ -228,6 +228,8 @@ test('only permitted pages may write', async () => {
   const allowed = await from('https://app.example')
   expect(allowed.status).toBe(200)
   expect(allowed.headers.get('access-control-allow-origin')).toBe('https://app.example')
+  expect(allowed.headers.get('access-control-expose-headers')).toContain('etag')
+  expect(allowed.headers.get('etag')).toMatch(/^"[0-9a-f]{24}"$/)
   const preflight = await fetch(`${url}/a`, {
     method: 'OPTIONS',
     headers: { origin: 'https://app.example', 'access-control-request-method': 'DELETE' },
