@@ -33,15 +33,24 @@ const DISK_PUTS = 30_000
 const OUTSTANDING = 256
 const EVENT = { type: 'reading', sensor: 'roof-7', celsius: 21.25, at: '2026-01-01T00:00:00Z' }
 
-/** Runs `count` operations, so many at a time. @returns operations per second */
-async function rate(count: number, operation: () => Promise<unknown>): Promise<number> {
+interface Rate {
+  readonly perSecond: number
+  /** CPU time of one operation, in microseconds: what does not change while others load the machine. */
+  readonly cpuUs: number
+}
+
+/** Runs `count` operations, so many at a time. */
+async function rate(count: number, operation: () => Promise<unknown>): Promise<Rate> {
+  const cpu = process.cpuUsage()
   const start = performance.now()
   let left = count
   const worker = async () => {
     while (left-- > 0) await operation()
   }
   await Promise.all(Array.from({ length: OUTSTANDING }, worker))
-  return count / ((performance.now() - start) / 1_000)
+  const perSecond = count / ((performance.now() - start) / 1_000)
+  const { user, system } = process.cpuUsage(cpu)
+  return { perSecond, cpuUs: (user + system) / count }
 }
 
 /** Three stores that answer at once; the first one is the local one. */
@@ -95,38 +104,36 @@ function memoryCoordinator(): Coordinator {
   return coordinator
 }
 
-async function ourRound(): Promise<number> {
+async function ourRound(): Promise<Rate> {
   const coordinator = memoryCoordinator()
-  const perSecond = await rate(IN_MEMORY_PUTS, () => coordinator.put(generateKey(), EVENT))
+  const measured = await rate(IN_MEMORY_PUTS, () => coordinator.put(generateKey(), EVENT))
   await coordinator.close()
-  return perSecond
+  return measured
 }
 
-function bareRound(): Promise<number> {
+function bareRound(): Promise<Rate> {
   const put = bareFanOut()
   return rate(IN_MEMORY_PUTS, () => put(generateKey(), EVENT))
 }
 
 /** Rounds of both in turn, and in turn the one or the other first: each pays for the other's garbage. */
 async function inMemory(): Promise<void> {
-  const ours: number[] = []
-  const bares: number[] = []
-  const ratios: number[] = []
-  for (let round = -WARM_UP_ROUNDS; round < ROUNDS; round++) {
-    const sides = [
-      async () => ours.push(await ourRound()),
-      async () => bares.push(await bareRound()),
-    ]
-    for (const side of round % 2 === 0 ? sides : sides.reverse()) await side()
-    ratios.push(ours.at(-1)! / bares.at(-1)!)
+  const rounds: { ours: Rate; bare: Rate }[] = []
+  for (let round = 0; round < WARM_UP_ROUNDS + ROUNDS; round++) {
+    if (round % 2 === 0) rounds.push({ ours: await ourRound(), bare: await bareRound() })
+    else {
+      const bare = await bareRound()
+      rounds.push({ bare, ours: await ourRound() })
+    }
   }
-  const measured = (values: readonly number[]) => values.slice(WARM_UP_ROUNDS)
-  report('put/s, 3 replicas in memory, QUORUM', median(measured(ours)))
-  report('the same, bare fan-out of promises', median(measured(bares)))
-  const [ratio, low, high] = [0.5, 0.25, 0.75].map((p) =>
-    percentile(measured(ratios), p).toFixed(2),
-  )
-  console.log(`ratio ${ratio}, half of the rounds from ${low} to ${high} (at least 0.5 is wanted)`)
+  const measured = rounds.slice(WARM_UP_ROUNDS)
+  report('put/s, 3 replicas in memory, QUORUM', median(measured.map(({ ours }) => ours.perSecond)))
+  report('the same, bare fan-out of promises', median(measured.map(({ bare }) => bare.perSecond)))
+  const ratios = measured.map(({ ours, bare }) => ours.perSecond / bare.perSecond)
+  const cpu = median(measured.map(({ ours, bare }) => bare.cpuUs / ours.cpuUs))
+  const [ratio, low, high] = [0.5, 0.25, 0.75].map((p) => percentile(ratios, p).toFixed(2))
+  console.log(`ratio ${ratio} (at least 0.5 is wanted), half of the rounds from ${low} to ${high}`)
+  console.log(`ratio of CPU time a put: ${cpu.toFixed(2)}`)
 }
 
 async function startNode(id: string, dir: string) {
@@ -159,7 +166,8 @@ async function overLoopback(): Promise<void> {
   const { coordinator } = nodes[0]!
   const puts: number[] = []
   for (let round = 0; round < 3; round++) {
-    puts.push(await rate(DISK_PUTS, () => coordinator.put(generateKey(), EVENT)))
+    const measured = await rate(DISK_PUTS, () => coordinator.put(generateKey(), EVENT))
+    puts.push(measured.perSecond)
   }
   await coordinator.settled()
   report('put/s, 3 nodes over loopback HTTP, disks synced, QUORUM', median(puts))
