@@ -28,12 +28,12 @@ export type { Condition } from './state/version.ts'
 export type { PatchForm, WriteRequest, WriteResult } from './state/writing.ts'
 export type { StoreNode, StoreOpener } from './store/opener.ts'
 export type { Store } from './store/store.ts'
-export type { NodeStatus } from './server/health.ts'
+export type { NodeStatus } from './server/health/health.ts'
 export type { ServerClusterOptions } from './server/cluster/options.ts'
 export type { ServerEventsOptions } from './server/events/options.ts'
 export type { Logger } from './server/log.ts'
 export type { ServerOptions } from './server/options.ts'
-export type { KeyOptions, PivotOptions } from './server/pivot-options.ts'
+export type { KeyOptions, PivotOptions } from './server/pivot/options.ts'
 export type { HttpAnswer, HttpClient, HttpRequest } from './sync/pivot/http.ts'
 export type { AttachOptions, Pivot, PivotStatus } from './sync/pivot/pivot.ts'
 export { createServer, type Server } from './server/server.ts'
@@ -43,5 +43,5 @@ export {
   restingBackup,
   restoreBackup,
   writeBackup,
-} from './server/backup.ts'
-export { MAX_IMPORT_LINES, TOTAL_HEADER } from './server/transfer.ts'
+} from './server/data/backup.ts'
+export { MAX_IMPORT_LINES, TOTAL_HEADER } from './server/data/transfer.ts'

@@ -4,8 +4,8 @@ import { EVERYTHING } from '../core/path.ts'
 import { linkUrl } from './address.ts'
 import type { ServerClusterOptions } from './cluster/options.ts'
 import type { ServerEventsOptions } from './events/options.ts'
-import { isLoopback } from './host.ts'
-import { isKeyFile, JWT_ALGORITHMS, type JwtOptions } from './jwt.ts'
+import { isLoopback } from './access/host.ts'
+import { isKeyFile, JWT_ALGORITHMS, type JwtOptions } from './access/jwt.ts'
 import type { Filters } from '../state/filters.ts'
 import type { StoreOpener } from '../store/opener.ts'
 import { DEFAULT_TOMBSTONE_TTL_MS } from '../sync/sync.ts'
@@ -21,8 +21,8 @@ import {
   type PivotOptions,
   type ResolvedPivot,
   resolvePivot,
-} from './pivot-options.ts'
-import type { TlsOptions } from './tls.ts'
+} from './pivot/options.ts'
+import type { TlsOptions } from './access/tls.ts'
 
 /** How to run a node. */
 export interface ServerOptions extends PivotOptions {

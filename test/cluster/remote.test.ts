@@ -6,7 +6,7 @@ import { RemoteRegistry } from '../../src/cluster/remote.ts'
 import { skerryError } from '../../src/core/errors.ts'
 import { registryRoutes } from '../../src/server/cluster/registry.ts'
 import { machineEnv } from '../../src/server/env.ts'
-import { Streams } from '../../src/server/streams.ts'
+import { Streams } from '../../src/server/events/streams.ts'
 import { until } from '../redis-server.ts'
 import { registrySuite } from './registry-suite.ts'
 

@@ -12,7 +12,7 @@ import {
   openEventLog,
 } from '../../src/events.ts'
 import type { Coordinator, EventLog } from '../../src/events.ts'
-import { eventRoutes } from '../../src/server/events.ts'
+import { eventRoutes } from '../../src/server/events/routes.ts'
 import { MemoryEngine } from '../../src/store/memory.ts'
 
 interface Node {

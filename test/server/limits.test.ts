@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { expect, test } from 'vitest'
-import { addressOf, Holdings } from '../../src/server/client.ts'
+import { addressOf, Holdings } from '../../src/server/access/client.ts'
 import { Client, refusal } from './client.ts'
 import { failure, runningNode } from './running.ts'
 

@@ -3,7 +3,7 @@ import { createServer as createTcpServer, type AddressInfo } from 'node:net'
 import { expect, onTestFinished, test } from 'vitest'
 import { WebSocket } from 'ws'
 import type { Server } from '../../src/index.ts'
-import { socketTransport } from '../../src/server/transport.ts'
+import { socketTransport } from '../../src/server/sockets/transport.ts'
 import { runningNode } from './running.ts'
 
 /** Resolves when readers of the node see `data` at the path. */

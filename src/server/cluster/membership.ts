@@ -8,7 +8,7 @@ import type { ClusterStatus } from '../../cluster/status.ts'
 import type { CancelTimer, Env } from '../../core/env.ts'
 import { messageOf, skerryError } from '../../core/errors.ts'
 import type { Logger } from '../log.ts'
-import type { PeerHeaders } from '../credentials.ts'
+import type { PeerHeaders } from '../access/credentials.ts'
 import { addressOf, type ResolvedServerCluster } from './options.ts'
 import { distantRegistry, ownRegistry } from './registries.ts'
 

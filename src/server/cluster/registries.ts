@@ -7,7 +7,7 @@ import type { Env } from '../../core/env.ts'
 import { skerryError } from '../../core/errors.ts'
 import { openLevelEngine } from '../../store/level.ts'
 import { LocalStore } from '../../store/local.ts'
-import type { PeerHeaders } from '../credentials.ts'
+import type { PeerHeaders } from '../access/credentials.ts'
 
 /** Which cluster's registry. */
 export interface ClusterNames {

@@ -3,7 +3,7 @@ import type { Registry } from '../../cluster/registry.ts'
 import { REGISTRY_PATH } from '../../cluster/remote.ts'
 import { perform } from '../../cluster/verbs.ts'
 import { skerryError } from '../../core/errors.ts'
-import type { Streams } from '../streams.ts'
+import type { Streams } from '../events/streams.ts'
 
 /** A batch of 20,000 keys, as long as they may be in practice. */
 const BODY_LIMIT_BYTES = 32 * 1024 * 1024

@@ -2,7 +2,7 @@ import type { FastifyInstance, FastifyReply } from 'fastify'
 import type { ClusterEvent } from '../../cluster/event.ts'
 import type { Member, MemberInput } from '../../cluster/member.ts'
 import { messageOf, skerryError } from '../../core/errors.ts'
-import type { LiveStream, Streams } from '../streams.ts'
+import type { LiveStream, Streams } from '../events/streams.ts'
 import type { Membership } from './membership.ts'
 import { registryRoutes } from './registry.ts'
 

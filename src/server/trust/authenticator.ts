@@ -1,4 +1,4 @@
-import type { Asked, Authenticator, Principal } from '../access.ts'
+import type { Asked, Authenticator, Principal } from '../access/access.ts'
 import { SIGNATURE_SCHEME, type SignatureCheck } from './signature.ts'
 import { ClusterPrincipal } from './signed.ts'
 

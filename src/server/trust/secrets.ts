@@ -3,7 +3,7 @@ import type { Env } from '../../core/env.ts'
 import { messageOf, skerryErrorFrom } from '../../core/errors.ts'
 import { readSecrets, type Secret } from '../../sync/trust/secrets.ts'
 import type { Logger } from '../log.ts'
-import { FileWatch } from '../watch.ts'
+import { FileWatch } from '../access/watch.ts'
 
 /** The secrets of the cluster as their file has them: one a line, the preferred one first. */
 export class ClusterSecrets {

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { Transform } from 'node:stream'
 import type { FastifyInstance } from 'fastify'
 import { skerryError } from '../../core/errors.ts'
-import type { Principal } from '../access.ts'
+import type { Principal } from '../access/access.ts'
 
 /** A node of the cluster, known by its signature: it may do everything. */
 export class ClusterPrincipal implements Principal {

@@ -1,0 +1,169 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { type Entry, entryJson } from '../../core/entry.ts'
+import { skerryError } from '../../core/errors.ts'
+import { isGlob, lastSegment, STATUS_PATH } from '../../core/path.ts'
+import type { State } from '../../state/state.ts'
+import type { Performed } from '../../state/commitment.ts'
+import type { PatchForm, WriteRequest, WriteResult } from '../../state/writing.ts'
+import { assertMay } from '../access/access.ts'
+import { targetPath, targetQuery } from '../address.ts'
+import { batchRoute } from './batch.ts'
+import { bodyText, JSON_TYPE } from './body.ts'
+import { commitOf, shortOf } from './commit.ts'
+import { sendText } from './compression.ts'
+import { conditionOf, etagOf } from './conditions.ts'
+import { rangeOf } from './query.ts'
+import { turnEnd } from './turn.ts'
+
+/** The methods of a path or glob. */
+export const METHODS = 'GET, HEAD, POST, PATCH, DELETE'
+
+/** What the routes have beside the state. */
+export interface RestParts {
+  /** Where {@link STATUS_PATH} lies. */
+  readonly status: State
+  /** Called before a path or glob is read; nobody waits for it. */
+  readonly beforeRead: (pattern: string) => void
+}
+
+/**
+ * The routes of paths and globs. Answers are put together as text from the entries' own JSON, which is never
+ * parsed: int64 stay exact, and it is fast.
+ */
+export function restRoutes(state: State, { status, beforeRead }: RestParts) {
+  return async function rest(app: FastifyInstance): Promise<void> {
+    // Whatever the content type says: the body is checked as JSON and kept as it came.
+    app.removeAllContentTypeParsers()
+    // Named, the usual type is found at once.
+    for (const type of ['application/json', '*']) {
+      app.addContentTypeParser(type, { parseAs: 'buffer' }, (_request, body, done) =>
+        done(null, body),
+      )
+    }
+    app.get('/*', (request, reply) => {
+      const path = targetPath(request.raw.url!)
+      beforeRead(path)
+      const from = path === STATUS_PATH ? status : state
+      assertMay(request.principal, 'read', path)
+      void reply.header('content-type', JSON_TYPE)
+      return isGlob(path)
+        ? list(from, path, { request, reply })
+        : read(from, path, { request, reply })
+    })
+    // Their answers are too short to be worth compressing.
+    const short = { compress: false } as const
+    app.post('/*', short, (request, reply) => write(state, request, reply))
+    app.patch('/*', short, (request, reply) => patch(state, request, reply))
+    app.delete('/*', short, (request, reply) => remove(state, request, reply))
+    batchRoute(app, state)
+  }
+}
+
+/** A request and what is answered. */
+interface Exchange {
+  readonly request: FastifyRequest
+  readonly reply: FastifyReply
+}
+
+async function list(
+  state: State,
+  glob: string,
+  { request, reply }: Exchange,
+): Promise<FastifyReply> {
+  const entries = await state.list(glob, rangeOf(targetQuery(request.raw.url!)))
+  return sendText(reply, `[${entries.map(entryJson).join(',')}]`)
+}
+
+/** Most reads wait for nothing; a promise would cost more than all else that is done here. */
+function read(state: State, path: string, exchange: Exchange): Promise<FastifyReply> | undefined {
+  const found = state.read(path)
+  if (found instanceof Promise) return found.then((entry) => show(state, path, entry, exchange))
+  void show(state, path, found, exchange)
+  return undefined
+}
+
+function show(
+  state: State,
+  path: string,
+  entry: Entry | undefined,
+  { request, reply }: Exchange,
+): FastifyReply {
+  if (entry === undefined) throw skerryError('NOT_FOUND', path)
+  void reply.header('etag', etagOf(state.versionOf(entry)))
+  const ifNoneMatch = conditionOf(request.headers)?.ifNoneMatch
+  if (ifNoneMatch !== undefined && state.isVersion(entry, ifNoneMatch))
+    return reply.code(304).send()
+  return sendText(reply, entryJson(entry))
+}
+
+async function write(state: State, request: FastifyRequest, reply: FastifyReply): Promise<string> {
+  const path = targetPath(request.raw.url!)
+  assertMay(request.principal, 'write', path)
+  const data = bodyText(request.body as Buffer | undefined)
+  const condition = conditionOf(request.headers)
+  const glob = isGlob(path)
+  if (glob && condition?.ifMatch !== undefined) {
+    throw skerryError('CONDITION_INVALID', 'a push makes a new entry; leave If-Match out')
+  }
+  const op = glob ? 'push' : 'set'
+  // A spread costs as much as checking the data.
+  const asked: WriteRequest =
+    condition === undefined ? { op, path, data } : { ...condition, op, path, data }
+  return written(state, reply, await performed(state, request, asked))
+}
+
+async function performed(
+  state: State,
+  { raw }: FastifyRequest,
+  asked: WriteRequest,
+): Promise<Performed<WriteResult>> {
+  const target = raw.url!
+  const options = target.includes('?') ? commitOf(targetQuery(target)) : undefined
+  await turnEnd()
+  return state.perform(asked, options)
+}
+
+/** How a PATCH is to be read, by its content type; merging is the way of every other one. */
+const FORMS: Readonly<Record<string, PatchForm>> = {
+  'application/json-patch+json': 'json-patch',
+  'application/merge-patch+json': 'merge-patch',
+}
+
+async function patch(state: State, request: FastifyRequest, reply: FastifyReply): Promise<string> {
+  const path = targetPath(request.raw.url!)
+  assertMay(request.principal, 'write', path)
+  const [type = ''] = (request.headers['content-type'] ?? '').split(';')
+  const form = FORMS[type.trim().toLowerCase()] ?? 'merge'
+  const body = bodyText(request.body as Buffer | undefined)
+  const asked = { ...conditionOf(request.headers), op: 'patch' as const, path, data: body, form }
+  return written(state, reply, await performed(state, request, asked))
+}
+
+async function written(
+  state: State,
+  reply: FastifyReply,
+  done: Performed<WriteResult>,
+): Promise<string> {
+  const { entry } = done.result as { entry: Entry }
+  const index = lastSegment(entry.path)
+  const short = done.commitment && (await shortOf(reply, done))
+  void reply.header('content-type', JSON_TYPE).header('etag', etagOf(state.versionOf(entry)))
+  return JSON.stringify({ index, ...short })
+}
+
+async function remove(
+  state: State,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
+  const path = targetPath(request.raw.url!)
+  assertMay(request.principal, 'delete', path)
+  const asked = { ...conditionOf(request.headers), op: 'delete' as const, path }
+  const done = await performed(state, request, asked)
+  const { deleted } = done.result as { deleted: number }
+  if (deleted === 0 && !isGlob(path)) throw skerryError('NOT_FOUND', path)
+  const short = await shortOf(reply, done)
+  if (short === undefined) return reply.code(204).send()
+  const body = JSON.stringify({ index: lastSegment(path), ...short })
+  return reply.header('content-type', JSON_TYPE).send(body)
+}
