@@ -31,7 +31,8 @@ export class LoopChannel implements Channel {
 
   send(frame: Uint8Array): void {
     if (this.#closed) return
-    this.#network.carried(frame.length)
+    this.#network.carried(frame)
+    if (this.#closed) return
     setImmediate(() => this.#other!.#receive(frame))
   }
 
@@ -57,16 +58,29 @@ export class LoopChannel implements Channel {
 /** A network inside this process, which counts what it carries. */
 export class Loop implements Transport {
   readonly #nodes = new Map<string, Sync>()
+  readonly #channels: LoopChannel[] = []
   #bytes = 0
   #frames = 0
+  #isCut = false
+  /** Sees each frame that is sent. */
+  watcher: ((frame: Uint8Array) => void) | undefined
 
   get bytes(): number {
     return this.#bytes
   }
 
-  carried(bytes: number): void {
+  carried(frame: Uint8Array): void {
     this.#frames++
-    this.#bytes += bytes
+    this.#bytes += frame.length
+    this.watcher?.(frame)
+  }
+
+  /** Ends all connections, and refuses further ones until told otherwise; what is on its way is lost. */
+  cut(cut = true): void {
+    this.#isCut = cut
+    if (!cut) return
+    for (const channel of this.#channels) channel.close('cut')
+    this.#channels.length = 0
   }
 
   serve(url: string, sync: Sync): void {
@@ -75,8 +89,11 @@ export class Loop implements Transport {
 
   dial(url: string): Promise<Channel> {
     const sync = this.#nodes.get(url)
-    if (sync === undefined) return Promise.reject(new Error(`nobody listens at ${url}`))
+    if (sync === undefined || this.#isCut) {
+      return Promise.reject(new Error(`nobody listens at ${url}`))
+    }
     const [near, far] = LoopChannel.pair(this)
+    this.#channels.push(near, far)
     sync.accept(far)
     return Promise.resolve(near)
   }
