@@ -24,17 +24,17 @@ export interface Served {
   readonly work?: (work: Work) => unknown
 }
 
-/** What a side is made of: it serves on a free port, with a directory of its own. */
-export type Serve = (dir: string) => Promise<Served>
+/** What a side is made of: it serves on a free port, with a directory of its own, and what {@link startSide} gave. */
+export type Serve = (dir: string, given: readonly string[]) => Promise<Served>
 
 const FLAG = '--side'
 const CPU = 'cpu'
 
 /** In the process that {@link startSide} made: serves the side that it was made for. True if it is one. */
 export async function isSide(sides: Record<string, Serve>): Promise<boolean> {
-  const [flag, name, dir] = process.argv.slice(2)
+  const [flag, name, dir, ...given] = process.argv.slice(2)
   if (flag !== FLAG) return false
-  const { port, work } = await sides[name!]!(dir!)
+  const { port, work } = await sides[name!]!(dir!, given)
   process.on('message', (message) => {
     if (message !== CPU) return void work!(message as Work)
     const { user, system } = process.cpuUsage()
@@ -45,9 +45,9 @@ export async function isSide(sides: Record<string, Serve>): Promise<boolean> {
 }
 
 /** Starts a side of the benchmark in `file`, which asks {@link isSide} first of all. */
-export async function startSide(file: string, name: string): Promise<Side> {
+export async function startSide(file: string, name: string, ...given: string[]): Promise<Side> {
   const dir = mkdtempSync(join(tmpdir(), 'skerry-bench-'))
-  const child = fork(fileURLToPath(file), [FLAG, name, dir])
+  const child = fork(fileURLToPath(file), [FLAG, name, dir, ...given])
   const [port] = (await firstOf(child)) as [number]
   return {
     port,
