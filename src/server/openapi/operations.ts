@@ -149,13 +149,17 @@ const pivot: Record<string, Operation> = {
     errors: [422],
   },
   'GET /_pivot/pivot/*': {
-    summary: 'The entries of a key, or one of them.',
-    answers: { 200: { anyOf: [ref('Entry'), listOf(ref('Entry'))] }, 500: 'text/plain' },
+    summary: 'The entries of a key, what is new of them, or one of them.',
+    answers: {
+      200: { anyOf: [ref('Entry'), listOf(ref('Entry')), ref('PivotNews')] },
+      500: 'text/plain',
+    },
+    query: ['since'],
     errors: [422],
   },
   'POST /_pivot/pivot/*': {
     summary: 'A write of a node or leader, under its own times.',
-    answers: { 200: [ref('PivotDeleted'), null] },
+    answers: { 200: [{ anyOf: [ref('PivotDeleted'), ref('PivotHidden')] }, null] },
     errors: [408, 413, 415, 422],
     headers: [ORIGINATOR_HEADER],
     body: JSON_BODY,

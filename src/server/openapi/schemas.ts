@@ -75,6 +75,8 @@ export const schemas = {
   Decided: having({ released: whole, dropped: whole }),
   PivotVersion: having({ protocol: text, skerry: having({ node: text, link: flag }) }),
   PivotDeleted: having({ deleted: { type: 'integer' } }),
+  PivotHidden: having({ hidden: { type: 'boolean' } }),
+  PivotNews: having({ entries: { type: 'array' }, deleted: { type: 'array' } }),
   PivotActivity: having({ lastEntry: { type: 'integer' } }),
   Any: { description: 'Any JSON value.' },
 }

@@ -82,14 +82,16 @@ class PivotRoutes {
   async activity(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
     const base = rest(request, '/activity/')
     await this.#admit(request, 'read', base)
-    const lastEntry = await this.#options.pivot.activity(base)
-    return reply.type(JSON_TYPE).send(`{"lastEntry":${lastEntry}}`)
+    const { lastEntry, place } = await this.#options.pivot.activity(base)
+    const told = place === undefined ? '' : `,"place":${JSON.stringify(place)}`
+    return reply.type(JSON_TYPE).send(`{"lastEntry":${lastEntry}${told}}`)
   }
 
   async read(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
     const target = rest(request, '/pivot/')
     await this.#admit(request, 'read', this.#options.pivot.keyOf(target))
-    const json = await this.#options.pivot.read(target, request.headers[ORIGINATOR_HEADER])
+    const since = targetQuery(request.raw.url!).get('since') ?? undefined
+    const json = await this.#options.pivot.read(target, request.headers[ORIGINATOR_HEADER], since)
     if (json === undefined) return reply.code(500).type(TEXT_TYPE).send('not found')
     return reply.type(JSON_TYPE).send(json)
   }

@@ -8,11 +8,12 @@ import { Follower, type FollowerStatus } from './follower.ts'
 import type { HttpClient } from './http.ts'
 import { type PivotKey, PivotKeys } from './keys.ts'
 import { Leader } from './leader.ts'
+import { NewsDesk } from './news.ts'
 import type { NodeHealth } from './nodes.ts'
 import { type PivotPeer, PivotPeers } from './peers.ts'
 import { Receiver, type Taken, type Target } from './receiver.ts'
 import { RemovedEntries, type RemovedEntry } from './removed.ts'
-import { parsePosted, pivotJson } from './wire.ts'
+import { type LeaderActivity, parsePosted, pivotJson } from './wire.ts'
 
 /** How a node takes part in the pivot protocol. */
 export interface PivotOptions {
@@ -65,6 +66,7 @@ export class Pivot {
   readonly #options: PivotOptions
   readonly #keys: PivotKeys
   readonly #activities: ReadonlyMap<PivotKey, Activity>
+  readonly #desks: ReadonlyMap<PivotKey, NewsDesk>
   readonly #receiver: Receiver
   readonly #leader: Leader
   readonly #followers: readonly Follower[]
@@ -79,6 +81,7 @@ export class Pivot {
     this.#options = options
     this.#keys = new PivotKeys(keys)
     this.#activities = new Map(keys.map((key) => [key, new Activity(key)]))
+    this.#desks = new Map(keys.map((key) => [key, new NewsDesk(key)]))
     const stores = new Set(keys.map(({ store }) => store))
     this.#removed = new Map(
       [...stores].map((store) => [store, new RemovedEntries(store, env, keepRemovedMs)]),
@@ -153,6 +156,9 @@ export class Pivot {
     for (const [key, activity] of this.#activities) {
       if (key.store === store) for (const change of changes) activity.note(change)
     }
+    for (const [key, desk] of this.#desks) {
+      if (key.store === store) for (const change of changes) desk.note(change)
+    }
     this.#leader.follow(store, changes)
     for (const follower of this.#followers) follower.follow(store, changes)
   }
@@ -163,8 +169,10 @@ export class Pivot {
   }
 
   /** `GET /activity/{base}` @throws SKERRY_KEY_NOT_SHARED */
-  async activity(base: string): Promise<bigint> {
-    return this.#activities.get(this.#keys.ofBase(base))!.lastEntry()
+  async activity(base: string): Promise<LeaderActivity> {
+    const key = this.#keys.ofBase(base)
+    const { place } = this.#desks.get(key)!
+    return { lastEntry: await this.#activities.get(key)!.lastEntry(), place }
   }
 
   /** The path of the key that a `GET /pivot/{…}` asks for. @throws SKERRY_KEY_NOT_SHARED */
@@ -172,13 +180,21 @@ export class Pivot {
     return this.#keys.ofRead(target).path
   }
 
-  /** `GET /pivot/{…}`: JSON; undefined if a single entry is not there. @throws SKERRY_KEY_NOT_SHARED */
-  async read(target: string, originator: unknown): Promise<string | undefined> {
+  /**
+   * `GET /pivot/{…}`: JSON; undefined if a single entry is not there.
+   * @param since only what is new since that place in the feed, if that can be told
+   * @throws SKERRY_KEY_NOT_SHARED
+   */
+  async read(target: string, originator: unknown, since?: string): Promise<string | undefined> {
     const key = this.#keys.ofRead(target)
     const { isGlob, path, store } = key
     const { peers } = this.#options
     const reader = originatorName(originator)
     await (reader === NAMELESS ? peers.read(key) : peers.heard(reader, [key]))
+    if (isGlob && since !== undefined) {
+      const news = await this.#desks.get(key)!.since(since)
+      if (news !== undefined) return news
+    }
     const { entries } = await store.list(path)
     if (isGlob) return `[${entries.map(pivotJson).join(',')}]`
     return entries[0] && pivotJson(entries[0])

@@ -1,9 +1,10 @@
 import { pack, readCount, readStamp, readTuple, unpack } from '../../core/codec.ts'
-import { type Entry, stampOf } from '../../core/entry.ts'
+import { type Entry, stampOf, tombstone } from '../../core/entry.ts'
 import type { Placed } from '../../store/store.ts'
 import { judgeAbsence, type PullRecord, type Verdict } from './absence.ts'
 import { mergeNews } from './collect.ts'
 import type { PivotKey } from './keys.ts'
+import { isNews, type News } from './news.ts'
 import type { Outbox } from './outbox.ts'
 import type { RemovedEntries } from './removed.ts'
 import type { Remote } from './remote.ts'
@@ -24,6 +25,8 @@ export class Puller {
   readonly #parts: PullerParts
   readonly #noteName: string
   #record: PullRecord | undefined
+  /** Where the leader's feed was at the last pull, if it is a Skerry. */
+  #place: string | undefined
   #refused = 0
   #rewinds = 0
 
@@ -68,16 +71,25 @@ export class Puller {
   /**
    * Takes over what is newer at the leader, if it has any news.
    * @param always fetch the list even if the leader's `lastEntry` is the one already seen
-   * @returns what the leader lists, if it was fetched
+   * @returns what the leader lists, if all of it was fetched
    */
   async pull(always: boolean): Promise<ReadonlyMap<string, Entry> | undefined> {
     const { key, remote, outbox, leader } = this.#parts
     // What is acknowledged later may be missing in a list made earlier.
     const { cursor } = outbox
-    const lastEntry = await remote.activity(key)
+    const { lastEntry, place } = await remote.activity(key)
     const isKnown = this.#record !== undefined && this.#record.lastEntry === lastEntry
     if (isKnown && !always && !this.isRewound) return undefined
-    const { entries, refused } = await remote.list(key)
+    const hasGoneBack = this.isRewound || lastEntry < (this.#record?.lastEntry ?? 0n)
+    const told = await remote.list(key, always || hasGoneBack ? undefined : this.#place)
+    // Until all of it is taken over.
+    this.#place = undefined
+    if (isNews(told)) {
+      await this.#take(told, { lastEntry, cursor })
+      this.#place = place
+      return undefined
+    }
+    const { entries, refused } = told
     this.#refused = refused
     // Before anything is merged: what is merged now can't be a witness of the past.
     const hasWitness = await this.#hasWitness(entries)
@@ -91,7 +103,19 @@ export class Puller {
       missing: highest(missing),
     })
     await this.#heed(verdict, missing, { lastEntry, cursor })
+    this.#place = place
     return entries
+  }
+
+  /** Takes over what a leader says is new; nothing is inferred from what it does not say. */
+  async #take(news: News, at: { lastEntry: bigint; cursor: number }): Promise<void> {
+    const { key, leader } = this.#parts
+    const { entries, deleted } = news
+    const lost = await mergeNews(key, [...entries.values()], leader)
+    await this.#pushOverruled(lost, at.cursor)
+    const tombstones = [...deleted].map(([path, time]) => tombstone(path, time, ''))
+    if (tombstones.length > 0) await key.store.merge(tombstones, { peer: leader })
+    await this.#save({ ...at, seq: key.store.seq, rewound: false })
   }
 
   async #heed(

@@ -12,8 +12,10 @@ import {
   ORIGINATOR_HEADER,
 } from './http.ts'
 import type { PivotKey } from './keys.ts'
+import { type News, parseNews } from './news.ts'
 import type { Pushed } from './outbox.ts'
 import {
+  type LeaderActivity,
   type Listed,
   parseActivity,
   parseList,
@@ -52,18 +54,21 @@ export class Remote {
   }
 
   /** @throws SKERRY_PEER_UNREACHABLE, SKERRY_PEER_REFUSED */
-  async activity({ base }: PivotKey): Promise<bigint> {
+  async activity({ base }: PivotKey): Promise<LeaderActivity> {
     const answer = await this.#get(`${PIVOT_ROUTE}/activity/${base}`, MAX_ANSWER_BYTES)
     return this.#read(answer, parseActivity)
   }
 
   /**
-   * What the leader holds of a key. Only an answer that says so counts as nothing there.
+   * What the leader holds of a key, or what is new there since a place in its feed, if it can tell. Only an answer
+   * that says so counts as nothing there.
    * @throws SKERRY_PEER_UNREACHABLE, SKERRY_PEER_REFUSED
    */
-  async list(key: PivotKey): Promise<Listed> {
-    const answer = await this.#get(`${PIVOT_ROUTE}/pivot/${key.path}`, MAX_LIST_BYTES)
+  async list(key: PivotKey, since: string | undefined): Promise<Listed | News> {
+    const query = since === undefined || !key.isGlob ? '' : `?since=${encodeURIComponent(since)}`
+    const answer = await this.#get(`${PIVOT_ROUTE}/pivot/${key.path}${query}`, MAX_LIST_BYTES)
     if (!key.isGlob && isMissing(answer)) return { entries: new Map(), refused: 0 }
+    if (query !== '') return this.#read(answer, (text) => parseNews(text, key))
     return this.#read(answer, (text) => parseList(key.isGlob ? text : `[${text}]`, key))
   }
 

@@ -49,7 +49,7 @@ export function parseList(text: string, key: PivotKey): Listed {
  */
 export function parsePosted(text: string, path: string): Entry {
   const parsed = parseEntry(text, path, '')
-  const overrules = jsonMembers(text).get('overrules') === 'true'
+  const overrules = text.includes('"overrules"') && jsonMembers(text).get('overrules') === 'true'
   const entry: Entry = overrules ? { ...parsed, overrules } : parsed
   const fault = entryFault(entry)
   if (fault !== undefined) throw new SkerryError('SKERRY_JSON_INVALID', 400, fault)
@@ -66,9 +66,21 @@ function listedEntry(text: string, { base, path, isGlob }: PivotKey): Entry | un
   }
 }
 
+/** What a leader says of a key. */
+export interface LeaderActivity {
+  readonly lastEntry: bigint
+  /** Where its feed is, if it is a Skerry. */
+  readonly place: string | undefined
+}
+
 /** Reads the answer of `/activity`, whatever else newer nodes add to it. */
-export function parseActivity(text: string): bigint {
-  return parseInt64(jsonMembers(text).get('lastEntry') ?? '')
+export function parseActivity(text: string): LeaderActivity {
+  const members = jsonMembers(text)
+  const place = members.get('place')
+  return {
+    lastEntry: parseInt64(members.get('lastEntry') ?? ''),
+    place: place === undefined ? undefined : String(JSON.parse(place)),
+  }
 }
 
 /** What a peer is. */

@@ -218,3 +218,50 @@ test.each<[ServerOptions, string]>([
 ])('options that contradict each other are refused at once: %j', async (options, said) => {
   await expect(createServer({ memory: true, ...options })).rejects.toThrow(said)
 })
+
+test('a node asks a Skerry leader for what is new only, and for all again when that can not be told', async () => {
+  const { leader, nodes } = await leaderAndNodes(1)
+  const [node] = nodes as [Server]
+  for (const n of [1, 2, 3]) await leader.state.text.set(`users/${n}`, String(n))
+  await shows(node, { 'users/1': '1', 'users/2': '2', 'users/3': '3' })
+  const get = async (route: string): Promise<unknown> =>
+    (await fetch(`${leader.url}/_pivot/${route}`)).json()
+  const place = async () => ((await get('activity/users')) as { place: string }).place
+  const news = async (since: string) => get(`pivot/users/*?since=${since}`)
+  const before = await place()
+  await leader.state.text.set('users/1', '"edited"')
+  await leader.state.text.set('settings', '1')
+  await leader.state.text.delete('users/2')
+  expect(await news(before)).toMatchObject({
+    entries: [{ index: '1', data: 'edited' }],
+    deleted: [{ index: '2' }],
+  })
+  await shows(node, { 'users/1': '"edited"', 'users/2': undefined, 'users/3': '3' })
+  expect(await node.pivot.removed('users/*', 10)).toEqual([])
+  for (const strange of ['', 'x', `${before}0000`, before.replace(/\.\d+$/, '.-1')]) {
+    expect(await news(strange)).toHaveLength(2)
+  }
+  // What a collected tombstone deleted is in no feed.
+  const rule = { waitFor: [], expired: leader.store.time(), keys: ['**'], linked: true }
+  expect(await leader.store.collect(rule)).toBe(1)
+  expect(await news(before)).toHaveLength(2)
+})
+
+test('what is kept aside at the leader and released is told though its place in the feed is behind', async () => {
+  const { leader, nodes } = await leaderAndNodes(1)
+  const [node] = nodes as [Server]
+  const ahead = leader.store.time() + 61_000_000_000n
+  const entry = { path: 'users/1', created: ahead, updated: 0n, origin: '', data: '1' }
+  await leader.store.merge([entry], { peer: 'p' })
+  const place = async () =>
+    (await (await fetch(`${leader.url}/_pivot/activity/users`)).json()) as { place: string }
+  const { place: before } = await place()
+  await leader.state.text.set('users/2', '2')
+  await shows(node, { 'users/1': undefined, 'users/2': '2' })
+  leader.store.correctClock(3_600_000_000_000n)
+  await shows(leader, { 'users/1': '1' })
+  const told = await fetch(`${leader.url}/_pivot/pivot/users/*?since=${before}`)
+  expect(await told.json()).toHaveLength(2)
+  node.store.correctClock(3_600_000_000_000n)
+  await shows(node, { 'users/1': '1', 'users/2': '2' })
+})
