@@ -13,7 +13,7 @@ import { builtPackage, isSide, type Serve, type Served, type Side, startSide } f
 
 const CONNECTIONS = 64
 const ROUNDS = 3
-const WARMUP_REQUESTS = 15_000
+const WARMUP_REQUESTS = 40_000
 const MEASURE_MS = 1500
 const PATHS = 1000
 
