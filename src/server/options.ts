@@ -8,7 +8,7 @@ import { isLoopback } from './access/host.ts'
 import { isKeyFile, JWT_ALGORITHMS, type JwtOptions } from './access/jwt.ts'
 import type { Filters } from '../state/filters.ts'
 import type { StoreOpener } from '../store/opener.ts'
-import { DEFAULT_TOMBSTONE_TTL_MS } from '../sync/sync.ts'
+import { type Conflict, DEFAULT_TOMBSTONE_TTL_MS } from '../sync/sync.ts'
 import type { Logger } from './log.ts'
 import {
   checkClient,
@@ -104,6 +104,11 @@ export interface ServerOptions extends PivotOptions {
   readonly filters?: Filters
   /** Serves only what a filter opens; everything else is closed. Default false. */
   readonly static?: boolean
+  /**
+   * Called when one of two versions overrules the other whose writers can't have known of each other, as far as this
+   * node can tell; `docs/link.md` has the rule. What it throws is logged. Default none; they are counted all the same.
+   */
+  readonly onConflict?: (conflict: Conflict) => unknown
   /** Where to log; pino fits. Default nowhere. */
   readonly logger?: Logger
 }
@@ -125,7 +130,7 @@ export interface ResolvedOptions extends Required<
         | 'tls'
         | 'secretFile'
       )
-    | ('logger' | 'cluster' | 'events')
+    | ('logger' | 'cluster' | 'events' | 'onConflict')
   >
 > {
   /** The keys in the store of the node. */
@@ -143,6 +148,7 @@ export interface ResolvedOptions extends Required<
   readonly jwt: JwtOptions | undefined
   readonly tls: TlsOptions | undefined
   readonly logger: Logger | undefined
+  readonly onConflict: ServerOptions['onConflict']
   readonly cluster: ServerClusterOptions | undefined
   readonly events: ServerEventsOptions | undefined
 }
@@ -221,6 +227,7 @@ const checks: Record<keyof ServerOptions, Check> = {
   filters: (name, value) =>
     check(name, value, typeof value === 'object' && value !== null, 'use filters by path or glob'),
   static: checkFlag,
+  onConflict: (name, value) => check(name, value, typeof value === 'function', 'use a function'),
   logger: (name, value) =>
     check(name, value, typeof value === 'object' && value !== null, 'use a logger such as pino'),
 }
@@ -270,6 +277,7 @@ export function resolveOptions(options: ServerOptions): ResolvedOptions {
     filters: Object.freeze({ ...options.filters }),
     static: options.static ?? false,
     logger: options.logger,
+    onConflict: options.onConflict,
     cluster: options.cluster,
     events: options.events,
   })

@@ -23,6 +23,7 @@ import { SocketChannel } from './sockets/channel.ts'
 import { type ClusterNode, openClusterNode } from './cluster/node.ts'
 import { allowCompression } from './rest/compression.ts'
 import { type PeerHeaders, peerHeaders } from './access/credentials.ts'
+import { conflictHook } from './conflict.ts'
 import { machineEnv } from './env.ts'
 import { answerClientError, answerFailure, failureOf } from './failure.ts'
 import { frontRoute } from './pages/front.ts'
@@ -117,6 +118,7 @@ export class Server {
       peers,
       tombstoneTtlMs,
       pivotPeers: side.peers,
+      onConflict: conflictHook(options),
       ...side.links(leader),
       ...(secrets !== undefined && { secrets: () => secrets.current() }),
     }

@@ -112,6 +112,14 @@ export class Metrics {
     this.#gauge('skerry_links_waiting', 'Addresses that no link reaches now.', (gauge) =>
       gauge.set(this.#source.status().sync.waiting.length),
     )
+    this.#counter(
+      'skerry_conflicts_total',
+      'Versions overruled by others whose writers did not know of them.',
+      () => this.#source.status().sync.conflicts,
+    )
+    this.#gauge('skerry_commits_waiting', 'Writes that wait for other nodes.', (gauge) =>
+      gauge.set(this.#source.status().sync.waitingCommits),
+    )
     const lag = new Gauge({
       name: 'skerry_link_lag_changes',
       help: 'Changes that a peer has yet to make durable.',
