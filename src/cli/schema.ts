@@ -1,4 +1,5 @@
 import { clusterSettings, eventSettings } from './cluster/settings.ts'
+import { keySettings } from './keys.ts'
 import type { Setting } from './setting.ts'
 
 export type { Setting, SettingName, Settings } from './setting.ts'
@@ -91,6 +92,7 @@ export const settings: readonly Setting[] = [
     expected: 'a path or glob, or a list of them',
     limits: { minLength: 1 },
   },
+  ...keySettings,
   {
     name: 'leader',
     type: 'string',

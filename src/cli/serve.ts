@@ -2,6 +2,7 @@ import { type Command, Option } from 'commander'
 import { type Logger, destination, pino } from 'pino'
 import { type ServerOptions, SkerryError, createServer, skerryError } from '../index.ts'
 import { clusterOptions } from './cluster/settings.ts'
+import { keysOf } from './keys.ts'
 import { redisStore } from '../redis.ts'
 import { type Setting, type Settings, settings } from './schema.ts'
 import { type Flags, flagOf, resolveSettings } from './settings.ts'
@@ -57,11 +58,16 @@ function nameKey(thrown: unknown): never {
 
 function nodeOptions(settings: Settings) {
   const { host, port, data, memory, id, leader, insecure, ...rest } = settings
-  const { key, peer, allowedOrigin, allowedHost, maxClockDriftMs, bodyLimitBytes } = rest
+  const { peer, allowedOrigin, allowedHost, maxClockDriftMs, bodyLimitBytes } = rest
   const { tokenFile, peerTokenFile, secretFile, allowUnsigned, tombstoneTtlMs } = rest
   const { nodesKey, extraNode, advertise, allowedPeerNetwork, nodeCheckIntervalMs } = rest
   const plain = { host, port, data, memory, id, leader, insecure, maxClockDriftMs, bodyLimitBytes }
-  const lists = { keys: key, peers: peer, allowedOrigins: allowedOrigin, allowedHosts: allowedHost }
+  const lists = {
+    keys: keysOf(settings),
+    peers: peer,
+    allowedOrigins: allowedOrigin,
+    allowedHosts: allowedHost,
+  }
   const { maxRequestsPerMinute, maxConnections, maxConnectionsPerAddress } = rest
   const { maxSockets, maxSocketsPerClient, requestTimeoutMs } = rest
   const limits = {

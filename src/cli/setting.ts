@@ -11,6 +11,8 @@ export interface Settings {
   readonly redisDurability?: 'full' | 'relaxed'
   readonly id?: string
   readonly key?: readonly string[]
+  readonly localKey?: readonly string[]
+  readonly keyLeader?: readonly string[]
   readonly leader?: string
   readonly peer?: readonly string[]
   readonly nodesKey?: string

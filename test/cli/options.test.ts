@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { configSchema, settings } from '../../src/cli/schema.ts'
 import { flagOf, resolveSettings, variableOf } from '../../src/cli/settings.ts'
 import { packageFile, read } from '../repo/sources.ts'
-import { run, scratchDir } from './command.ts'
+import { run, scratchDir, serve } from './command.ts'
 
 function configFile(text: string): string {
   const file = join(scratchDir(), 'skerry.json')
@@ -69,6 +69,9 @@ describe('wrong options end with exit 2 and one line that names them', () => {
     ['an issuer without keys', ['--jwt-issuer=x'], {}, /^SKERRY_OPTION_INVALID: .*--jwks/],
     ['an address that is none', ['--peer=http://'], {}, /^SKERRY_OPTION_INVALID: .*--peer/],
     ['a key that is no path', ['--key=a//b'], {}, /^SKERRY_OPTION_INVALID: .*key.*a\/\/b/],
+    ['a key with a leader, and none', ['--key-leader=a'], {}, /^SKERRY_OPTION_INVALID: .*--key-le/],
+    ['a key led by nobody', ['--key-leader=a=h:1'], {}, /^SKERRY_OPTION_INVALID: .*'a'.*leader/],
+    ['a key led twice', ['--local-key=a', '--key-leader=a=h:1'], {}, /^SKERRY_OPTION_INVALID: /],
     ['two kinds of storage', ['--memory', '--data=x'], {}, /^SKERRY_OPTION_INVALID: .*--memory/],
     ['an unknown variable', [], { SKERRY_LEADR: 'x' }, /^SKERRY_OPTION_UNKNOWN: .*SKERRY_LEADR/],
     ['a malformed variable', [], { SKERRY_PORT: '' }, /^SKERRY_OPTION_INVALID: .*SKERRY_PORT/],
@@ -110,6 +113,26 @@ describe('wrong options end with exit 2 and one line that names them', () => {
 test('--version prints the version of the package, alone', async () => {
   const { version } = packageFile() as unknown as { version: string }
   expect(await run(['--version'])).toMatchObject({ code: 0, stdout: `${version}\n`, stderr: '' })
+})
+
+test('keys with leaders of their own come from flags and from the file alike', async () => {
+  const leader = await serve('--memory')
+  const branch = await serve('--memory')
+  const localKey = ['mine/*']
+  const config = configFile(JSON.stringify({ memory: true, leader: leader.url, localKey }))
+  const flags = ['--key=users/*', `--key-leader=log/*=${branch.url}`]
+  const node = await serve('--config', config, ...flags)
+  for (const path of ['mine/1', 'log/1', 'users/1']) {
+    await fetch(`${node.url}/${path}`, { method: 'POST', body: '1' })
+  }
+  const status = async (url: string, path: string) => (await fetch(`${url}/${path}`)).status
+  await expect.poll(() => status(leader.url, 'users/1')).toBe(200)
+  await expect.poll(() => status(branch.url, 'log/1')).toBe(200)
+  // The feed is in order: what was written before would be there by now.
+  expect(await status(leader.url, 'mine/1')).toBe(404)
+  expect(await status(leader.url, 'log/1')).toBe(404)
+  expect(await status(branch.url, 'mine/1')).toBe(404)
+  expect(await status(branch.url, 'users/1')).toBe(404)
 })
 
 test('docs/config.schema.json is the schema that config files are checked against', () => {
