@@ -69,7 +69,7 @@ function broken(
 }
 
 /** A store some of whose methods are replaced. */
-function replaced(methods: Overrides): NonNullable<NodePlan['open']> {
+export function replaced(methods: Overrides): NonNullable<NodePlan['open']> {
   return async (engine, env, options) =>
     override(await LocalStore.open(engine, env, options), methods)
 }

@@ -90,6 +90,9 @@ function checkMerged(
     const held = by.records.get(entry.path)?.entry
     if (held !== undefined && compareVersions(held, entry, sha256) >= 0) continue
     if (held === undefined && isForgotten(by, entry)) continue
+    // A tombstone that expired went though somebody who is away still has what it deleted.
+    const expires = cluster.plan.tombstoneTtlMs !== undefined
+    if (held === undefined && expires && stampOf(entry) <= by.horizons.at(entry.path)) continue
     cluster.world.fail(
       'checkpoints',
       `by its ${said} ${by.node.name} has all of ${of.node.name} up to ${position.seq}, ` +
@@ -150,6 +153,19 @@ export async function difference(cluster: Cluster): Promise<string | undefined> 
     }
   }
   return undefined
+}
+
+/** A node holds only what was written there, or what one of its links shares. */
+export async function checkConfined(cluster: Cluster): Promise<void> {
+  for (const { node, records } of await statesOf(cluster.nodes)) {
+    const links = cluster.edges.filter(({ a, b }) => a === node || b === node)
+    const keys = links.flatMap((edge) => edge.keys)
+    for (const { entry, from } of records.values()) {
+      if (from === '' || keys.some((key) => matches(key, entry.path))) continue
+      cluster.world.fail('confinement', `${node.name} has ${say(entry)}, which no link shares`)
+    }
+  }
+  await cluster.world.run(0)
 }
 
 /** True if some version is kept aside somewhere. */

@@ -1,5 +1,5 @@
 import type { Env } from '../src/core/env.ts'
-import { EVERYTHING, matches, sharedKeys } from '../src/core/path.ts'
+import { matches, sharedKeys } from '../src/core/path.ts'
 import type { Engine } from '../src/store/engine.ts'
 import type { Store } from '../src/store/store.ts'
 import { Sync, type SyncOptions } from '../src/sync/sync.ts'
@@ -7,7 +7,7 @@ import type { Secrets } from '../src/sync/trust/secrets.ts'
 import { Disk, type DiskOptions } from './disk.ts'
 import { WallClock } from './env.ts'
 import { History } from './history.ts'
-import { type Topology, upwards, urlOf } from './layout.ts'
+import { offered, type Topology, upwards, urlOf } from './layout.ts'
 import { CALM, Network } from './network.ts'
 import type { NetworkOptions } from './connection.ts'
 import { Node, type NodePlan } from './node.ts'
@@ -17,7 +17,7 @@ import type { World } from './world.ts'
 export interface ClusterPlan {
   readonly topology: Topology
   readonly size: number
-  /** What the nodes share; default everything. */
+  /** What the nodes share; default everything, or what the topology says. */
   readonly keys?: (node: number) => readonly string[]
   /** How far a node's wall clock is off, in milliseconds. */
   readonly clockOffsetMs?: (node: number) => number
@@ -29,8 +29,8 @@ export interface ClusterPlan {
   readonly tombstoneTtlMs?: number
   /** What the links of a node are sealed with; default: they are not. */
   readonly secrets?: (node: number) => Secrets | undefined
-  /** Addresses that every node dials besides: nobody of the cluster is there. */
-  readonly strangers?: readonly string[]
+  /** Gives the node the next file of secrets. */
+  readonly rotate?: (node: number) => void
   /** Changes what a node's links are made of; a canary puts broken parts there. */
   readonly sync?: (options: SyncOptions) => SyncOptions
   /** Opens the nodes' stores; a canary puts broken ones here. */
@@ -46,7 +46,7 @@ export interface Edge {
   readonly keys: readonly string[]
 }
 
-/** Nodes named n0, n1, … with their links; in a star, chain or tree n0 leads. */
+/** Nodes named n0, n1, … with their links; in a star, chain or tree n0 leads, in a mixed one n0 and n1. */
 export class Cluster {
   readonly world: World
   readonly network: Network
@@ -59,13 +59,24 @@ export class Cluster {
     this.world = world
     this.plan = plan
     this.network = new Network(world, world.random.fork(), plan.network ?? CALM)
-    this.history = new History(world, (a, b, path) => this.#together(a.name, b.name, path))
+    this.history = new History(world, {
+      together: (a, b, path) => this.#together(a.name, b.name, path),
+      tombstoneTtlMs: plan.tombstoneTtlMs,
+    })
     this.nodes = Array.from({ length: plan.size }, (_, i) => this.#node(i))
     this.edges = this.nodes.flatMap((_, i) => this.#edgesOf(i))
   }
 
   start(): void {
     for (const node of this.nodes) node.start()
+  }
+
+  /** The node's data directory, copied to another machine; it is not started yet. */
+  clone(node: Node): Node {
+    const i = this.nodes.indexOf(node)
+    const twin = this.#node(i, `${node.name}-twin`)
+    twin.disk.restore(node.disk.copy())
+    return twin
   }
 
   keysOf(node: Node): readonly string[] {
@@ -101,26 +112,27 @@ export class Cluster {
   }
 
   #offered(i: number): readonly string[] {
-    return this.plan.keys?.(i) ?? [EVERYTHING]
+    return this.plan.keys?.(i) ?? offered(this.plan.topology, i)
   }
 
   /** The links of a node with lower ones. */
   #edgesOf(i: number): Edge[] {
-    const lower = upwards(this.plan.topology, i, this.plan.size).filter((to) => to < i)
-    return lower.map((to) => ({
+    const lower = upwards(this.plan.topology, i, this.plan.size).filter(({ to }) => to < i)
+    return lower.map(({ to, keys = this.#offered(i) }) => ({
       a: this.nodes[to]!,
       b: this.nodes[i]!,
-      keys: sharedKeys(this.#offered(to), this.#offered(i)),
+      keys: sharedKeys(this.#offered(to), keys),
     }))
   }
 
-  #node(i: number): Node {
+  #node(i: number, name = `n${i}`): Node {
     const { topology, disk = FAST_DISK, open } = this.plan
     const { world, network, history } = this
     const { clockOffsetMs, clockDriftPpm } = this.plan
     const plan: NodePlan = {
-      name: `n${i}`,
-      url: urlOf(i),
+      name,
+      id: `n${i}`,
+      url: name === `n${i}` ? urlOf(i) : `sim://${name}`,
       disk: new Disk(disk, world.random.fork()),
       clock: new WallClock(world, clockOffsetMs?.(i) ?? 0, clockDriftPpm?.(i) ?? 0),
       links: (parts) => {
@@ -134,13 +146,16 @@ export class Cluster {
 
   /** What a node is told of others, and how often it looks after things. */
   #told(topology: Topology, i: number): Partial<SyncOptions> {
-    const { repairIntervalMs, collectIntervalMs, tombstoneTtlMs, strangers = [] } = this.plan
+    const { repairIntervalMs, collectIntervalMs, tombstoneTtlMs } = this.plan
     const ways = upwards(topology, i, this.plan.size)
     const secrets = this.plan.secrets?.(i)
-    const mesh = topology === 'mesh'
+    const urls = topology === 'mesh' ? ways.map(({ to }) => urlOf(to)) : []
+    const [leader, ...branches] = topology === 'mesh' ? [] : ways
     return {
-      ...(!mesh && ways[0] !== undefined && { leader: urlOf(ways[0]) }),
-      peers: [...(mesh ? ways.map(urlOf) : []), ...strangers],
+      ...(leader && { leader: urlOf(leader.to) }),
+      ...(leader?.keys && { leaderKeys: leader.keys }),
+      branches: branches.map(({ to, keys = [] }) => ({ url: urlOf(to), keys })),
+      peers: urls,
       ...(secrets && { secrets }),
       ...(repairIntervalMs !== undefined && { repairIntervalMs }),
       ...(collectIntervalMs !== undefined && { collectIntervalMs }),

@@ -42,7 +42,7 @@ export function deletionScenarios(plan: Partial<ClusterPlan> = {}): readonly Sce
 function waitingScenarios(plan: Partial<ClusterPlan>): readonly Scenario[] {
   return [
     {
-      name: 'collection',
+      name: 'waiting',
       summary: 'a tombstone waits for a node that is away, then goes everywhere and stays away',
       run: async (world) => {
         const script = await withUser(world, plan)
@@ -60,7 +60,7 @@ function waitingScenarios(plan: Partial<ClusterPlan>): readonly Scenario[] {
       },
     },
     {
-      name: 'fencing',
+      name: 'rewound',
       summary: 'a node whose disk was taken back to before a delete does not undo it',
       run: async (world) => {
         const script = await withUser(world, plan)

@@ -7,6 +7,11 @@ import type { World } from './world.ts'
 /** Wall time when a simulation starts: 2027-01-15, in nanoseconds. */
 const START_NS = 1_800_000_000_000_000_000n
 
+/** Wall time so many milliseconds after the start; as on a real machine it is in whole milliseconds. */
+export function wallNs(ms: number): bigint {
+  return START_NS + BigInt(Math.floor(ms)) * NS_PER_MS
+}
+
 /** A machine's wall clock: off by some time, too fast or too slow, and it may be set anew. */
 export class WallClock {
   readonly #world: World
@@ -25,9 +30,9 @@ export class WallClock {
     return this.#offsetMs + (this.#world.nowMs * this.#driftPpm) / 1_000_000
   }
 
-  /** Nanoseconds; as on a real machine, it reads whole milliseconds, so stamps do collide. */
+  /** Nanoseconds; that it reads whole milliseconds makes stamps collide. */
   now(): bigint {
-    return START_NS + BigInt(Math.floor(this.#world.nowMs + this.offsetMs)) * NS_PER_MS
+    return wallNs(this.#world.nowMs + this.offsetMs)
   }
 
   step(byMs: number): void {

@@ -9,7 +9,7 @@ import { matches } from '../src/core/path.ts'
 import { type Held, visible } from '../src/store/layout.ts'
 import type { Change, Commit } from '../src/store/store.ts'
 import type { Disk } from './disk.ts'
-import { sha256 } from './env.ts'
+import { sha256, wallNs } from './env.ts'
 import type { World } from './world.ts'
 
 /** What a node has told of a path: its newest version, and the newest that readers saw. */
@@ -27,7 +27,17 @@ interface Restamp {
 /** A node as the history sees it. */
 export interface Witness {
   readonly name: string
+  /** What it calls itself; two of one id are clones. */
+  readonly id: string
   readonly disk: Disk
+}
+
+/** What binds nodes to what others promised. */
+export interface Ties {
+  /** True if changes of the path go from one to the other, directly or not. */
+  readonly together?: (a: Witness, b: Witness, path: string) => boolean
+  /** After so long a tombstone goes though a node that is away has not acknowledged it. */
+  readonly tombstoneTtlMs?: number | undefined
 }
 
 /**
@@ -36,7 +46,8 @@ export interface Witness {
  */
 export class History {
   readonly #world: World
-  readonly #together: (a: Witness, b: Witness, path: string) => boolean
+  readonly #together: NonNullable<Ties['together']>
+  readonly #tombstoneTtlMs: number
   readonly #witnesses: Witness[] = []
   /** Fingerprints of all versions that some node has written. */
   readonly #written = new Set<string>()
@@ -53,13 +64,10 @@ export class History {
   readonly #lostDeletes = new Map<string, Entry>()
   #acknowledged = 0
 
-  /** @param together true if changes of the path go from one to the other, directly or not */
-  constructor(
-    world: World,
-    together: (a: Witness, b: Witness, path: string) => boolean = () => true,
-  ) {
+  constructor(world: World, { together = () => true, tombstoneTtlMs = Infinity }: Ties = {}) {
     this.#world = world
     this.#together = together
+    this.#tombstoneTtlMs = tombstoneTtlMs
   }
 
   /** How many writes were acknowledged. */
@@ -98,7 +106,7 @@ export class History {
     for (const change of last.values()) {
       this.#noteLate(witness, change)
       this.#checkShown(witness, change.entry, change.after)
-      if (change.entry.origin !== witness.name) this.#spread.add(fingerprint(change.entry, sha256))
+      if (change.entry.origin !== witness.id) this.#spread.add(fingerprint(change.entry, sha256))
     }
   }
 
@@ -217,6 +225,7 @@ export class History {
     // and that its own peers beyond had not heard from yet.
     const lost = this.#lostDeletes.get(path)
     if (lost !== undefined && compareVersions(lost, floor, sha256) >= 0) return true
+    if (collectors.some((collector) => this.#isExpired(collector, path))) return true
     return collectors.some((collector) =>
       this.#witnesses.every((other) => {
         const excused = other.disk.losses > 0 || !this.#together(collector, other, path)
@@ -226,6 +235,13 @@ export class History {
     )
   }
 
+  /** True if the delete that the node told of need not be waited for any more. */
+  #isExpired({ name }: Witness, path: string): boolean {
+    if (this.#tombstoneTtlMs === Infinity) return false
+    const { newest } = this.#told.get(name)!.get(path)!
+    return stampOf(newest) <= wallNs(this.#world.nowMs - this.#tombstoneTtlMs)
+  }
+
   #loseDelete(entry: Entry): void {
     const before = this.#lostDeletes.get(entry.path)
     if (before !== undefined && compareVersions(before, entry, sha256) >= 0) return
@@ -233,8 +249,8 @@ export class History {
   }
 
   /** True of a write that nobody but its writer has told of. */
-  #isOwn({ name }: Witness, entry: Entry): boolean {
-    return entry.origin === name && !this.#spread.has(fingerprint(entry, sha256))
+  #isOwn({ id }: Witness, entry: Entry): boolean {
+    return entry.origin === id && !this.#spread.has(fingerprint(entry, sha256))
   }
 
   /**
@@ -243,7 +259,8 @@ export class History {
    */
   #noteLate(witness: Witness, { entry, from }: Change): void {
     const print = fingerprint(entry, sha256)
-    if (entry.origin === from && !this.#spread.has(print)) this.#late.add(print)
+    const first = entry.origin === from && !this.#spread.has(print)
+    if (first && this.#isDeleted(entry)) this.#late.add(print)
     const told = this.#told.get(witness.name)!
     const newest = told.get(entry.path)?.newest
     if (!this.#late.has(print) || newest === undefined || !isTombstone(newest)) return
@@ -251,6 +268,14 @@ export class History {
     told.delete(entry.path)
     const floor = this.#floors.get(entry.path)
     if (floor !== undefined && isTombstone(floor)) this.#floors.set(entry.path, entry)
+  }
+
+  /** True if some node has told of a newer delete. */
+  #isDeleted(entry: Entry): boolean {
+    return [...this.#told.values()].some((told) => {
+      const newest = told.get(entry.path)?.newest
+      return newest && isTombstone(newest) && compareVersions(newest, entry, sha256) > 0
+    })
   }
 
   #wrote(witness: Witness, entry: Entry): void {

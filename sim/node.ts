@@ -6,6 +6,7 @@ import type { Entry } from '../src/core/entry.ts'
 import type { CollectionRule, Listing, Store, Write, Written } from '../src/store/store.ts'
 import { SkerryError, messageOf } from '../src/core/errors.ts'
 import { changesOf } from '../src/state/commitment.ts'
+import type { SyncStatus } from '../src/sync/status.ts'
 import type { Channel, Transport } from '../src/sync/transport.ts'
 import type { Disk } from './disk.ts'
 import { simulatedEnv, type WallClock } from './env.ts'
@@ -23,6 +24,7 @@ export interface Links {
   stop(): Promise<void>
   forget(nodeId: string): Promise<void>
   reserve(asked: CommitAsked): Promise<CommitPlace>
+  status(): SyncStatus
 }
 
 /** What a node is made of. */
@@ -67,6 +69,15 @@ export class Node {
 
   get name(): string {
     return this.plan.name
+  }
+
+  get id(): string {
+    return this.plan.id ?? this.plan.name
+  }
+
+  /** How it stands with its links, while it serves. */
+  get status(): SyncStatus | undefined {
+    return this.#links?.status()
   }
 
   get disk(): Disk {
@@ -236,7 +247,7 @@ export class Node {
     const { plan } = this
     const env = simulatedEnv(world, process, plan.clock, this.#random.fork())
     const open = plan.open ?? ((...args) => LocalStore.open(...args))
-    const opened = await open(this.disk.open(process), env, { nodeId: plan.id ?? plan.name })
+    const opened = await open(this.disk.open(process), env, { nodeId: this.id })
     if (!process.alive) return
     const store = this.#witnessed(process, opened)
     this.#store = store

@@ -17,7 +17,7 @@ export function randomPlan(random: Random, topology: Topology): ClusterPlan {
   const skewMs = random.pick([0, 0, 0, 50, 50, 5000, 5000, 50_000, HOUR_MS])
   const offsets = Array.from({ length: 6 }, () => random.within([-1, 1]) * skewMs)
   const drifts = Array.from({ length: 6 }, () => random.within([-500, 500]))
-  const narrow = random.chance(0.2)
+  const narrow = topology !== 'mixed' && random.chance(0.2)
   return {
     topology,
     size: randomSize(random, topology),
@@ -38,7 +38,7 @@ export function randomPlan(random: Random, topology: Topology): ClusterPlan {
 function randomSize(random: Random, topology: Topology): number {
   // A mesh of 8 has 28 links: most seeds do with less.
   if (topology === 'mesh') return random.pick([2, 3, 4, 4, 8])
-  return 2 + random.below(4)
+  return (topology === 'mixed' ? 3 : 2) + random.below(4)
 }
 
 function randomDisk(random: Random): DiskOptions {

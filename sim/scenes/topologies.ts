@@ -19,10 +19,11 @@ const MOST_CROSSINGS: Readonly<Record<Topology, number>> = {
   star: 1,
   chain: 1,
   tree: 1,
+  mixed: 1,
   mesh: 2,
 }
 
-const SUMMARIES: Readonly<Record<Topology, string>> = {
+const SUMMARIES: Readonly<Record<Exclude<Topology, 'mixed'>, string>> = {
   star: 'a leader and its nodes; a change crosses each link once',
   chain: 'nodes in a row, each the leader of the next; a change crosses each link once',
   tree: 'edge, branch and core; a change crosses each link once',
@@ -30,12 +31,12 @@ const SUMMARIES: Readonly<Record<Topology, string>> = {
 }
 
 /** Nodes linked in this way: counted while all is well, then random work and faults. */
-export function topologyScene(topology: Topology): Scene {
+export function topologyScene(topology: Exclude<Topology, 'mixed'>): Scene {
   return {
     name: topology,
     summary: SUMMARIES[topology],
     plan: (random) => randomPlan(random, topology),
-    calm: countCrossings,
+    begin: (cluster) => ({ calm: () => countCrossings(cluster) }),
   }
 }
 
