@@ -62,6 +62,8 @@ export class History {
   readonly #late = new Set<string>()
   /** The newest delete of each path that went with a disk, whoever else may have had it. */
   readonly #lostDeletes = new Map<string, Entry>()
+  /** Of which deletes a node has collected the tombstones: its name, and the path. */
+  readonly #forgotten = new Set<string>()
   #acknowledged = 0
 
   constructor(world: World, { together = () => true, tombstoneTtlMs = Infinity }: Ties = {}) {
@@ -193,6 +195,7 @@ export class History {
   collected(witness: Witness, remembered: readonly string[]): void {
     for (const [path, { newest }] of this.#told.get(witness.name)!) {
       if (!isTombstone(newest) || witness.disk.record(path) !== undefined) continue
+      this.#forgotten.add(`${witness.name} ${path}`)
       if (remembered.some((key) => matches(key, path))) continue
       this.#told.get(witness.name)!.delete(path)
       const floor = this.#floors.get(path)
@@ -259,8 +262,9 @@ export class History {
    */
   #noteLate(witness: Witness, { entry, from }: Change): void {
     const print = fingerprint(entry, sha256)
-    const first = entry.origin === from && !this.#spread.has(print)
-    if (first && this.#isDeleted(entry)) this.#late.add(print)
+    // A node that was taken back may not know who has acknowledged what it wrote.
+    const fresh = !this.#spread.has(print) || this.#wasTakenBack(entry.origin)
+    if (entry.origin === from && fresh && this.#isDeleted(entry)) this.#late.add(print)
     const told = this.#told.get(witness.name)!
     const newest = told.get(entry.path)?.newest
     if (!this.#late.has(print) || newest === undefined || !isTombstone(newest)) return
@@ -268,6 +272,10 @@ export class History {
     told.delete(entry.path)
     const floor = this.#floors.get(entry.path)
     if (floor !== undefined && isTombstone(floor)) this.#floors.set(entry.path, entry)
+  }
+
+  #wasTakenBack(nodeId: string): boolean {
+    return this.#witnesses.some(({ id, disk }) => id === nodeId && disk.losses > 0)
   }
 
   /** True if some node has told of a newer delete. */
@@ -313,7 +321,11 @@ export class History {
     }
     const told = this.#told.get(witness.name)!
     const { newest, shown: before } = told.get(entry.path) ?? {}
-    if (newest !== undefined && compareVersions(entry, newest, sha256) < 0) {
+    const older = newest !== undefined && compareVersions(entry, newest, sha256) < 0
+    // Where a delete is forgotten, an older one may come from who remembers that.
+    const forgotten = isTombstone(entry) && this.#forgotten.has(`${witness.name} ${entry.path}`)
+    if (forgotten && older) return
+    if (older) {
       this.#fail('order', witness, `replaced ${say(newest)} by ${say(entry)}`)
     }
     if (after && before && compareVersions(after, before, sha256) < 0) {
