@@ -217,6 +217,8 @@ export class History {
    * any more; that holds for a delete that nobody was told is done, too. What is older can then only be on a disk that was taken back, withheld, or where the delete never goes.
    */
   #isCollected(path: string, floor: Entry): boolean {
+    // Once a delete has expired nobody waits for it: old disks may bring back what it deleted.
+    if (isTombstone(floor) && this.#isExpired(floor)) return true
     const collectors = this.#witnesses.filter((witness) => {
       const newest = this.#told.get(witness.name)!.get(path)?.newest
       if (newest === undefined || !isTombstone(newest)) return false
@@ -228,7 +230,8 @@ export class History {
     // and that its own peers beyond had not heard from yet.
     const lost = this.#lostDeletes.get(path)
     if (lost !== undefined && compareVersions(lost, floor, sha256) >= 0) return true
-    if (collectors.some((collector) => this.#isExpired(collector, path))) return true
+    const told = (name: string): Entry => this.#told.get(name)!.get(path)!.newest
+    if (collectors.some(({ name }) => this.#isExpired(told(name)))) return true
     return collectors.some((collector) =>
       this.#witnesses.every((other) => {
         const excused = other.disk.losses > 0 || !this.#together(collector, other, path)
@@ -238,11 +241,10 @@ export class History {
     )
   }
 
-  /** True if the delete that the node told of need not be waited for any more. */
-  #isExpired({ name }: Witness, path: string): boolean {
+  /** True of a delete that is not waited for any more. */
+  #isExpired(entry: Entry): boolean {
     if (this.#tombstoneTtlMs === Infinity) return false
-    const { newest } = this.#told.get(name)!.get(path)!
-    return stampOf(newest) <= wallNs(this.#world.nowMs - this.#tombstoneTtlMs)
+    return stampOf(entry) <= wallNs(this.#world.nowMs - this.#tombstoneTtlMs)
   }
 
   #loseDelete(entry: Entry): void {
