@@ -27,6 +27,8 @@ export interface Reached {
 export interface FollowerHost {
   /** This server's id: what it commits itself it takes from the answer. */
   readonly server: string
+  /** The epoch whose numbers this server follows. */
+  epoch(): string
   /** The record of a path that this server still knows, if it does. */
   known(path: string): Held | undefined
   /** A step is now seen. */
@@ -224,6 +226,11 @@ export class Follower {
       for (let seq = from.seq; ;) {
         const page = await this.#keyspace.changes(seq, Infinity)
         for (const held of page.changes) records.set(held.entry.path, held)
+        // What it remembers may be all there is of the lost: it is kept until the new epoch is known.
+        if (page.seq < from.seq || page.epoch !== this.#host.epoch()) {
+          if (this.#at === from) this.#host.turned('epoch')
+          break
+        }
         seq = page.changes.at(-1)?.seq ?? page.seq
         if (!page.last) continue
         const to = { seq: page.seq, released: page.released }

@@ -17,13 +17,19 @@ export interface Point {
   readonly released: number
 }
 
+/** A new epoch, and the newest sequence number that was left of the one before as it began. */
+export interface Rewind {
+  readonly epoch: string
+  readonly to: number
+}
+
 /** What Redis knows of the store as a whole. */
 export interface Head extends Point {
   readonly identity: Identity
   /** The clock's highest stamp. */
   readonly mark: bigint
-  /** Up to where the history before this epoch was still there when this one began. */
-  readonly rewoundTo: number
+  /** The latest epochs, the newest one last, and up to where the history before each was still there. */
+  readonly rewinds: readonly Rewind[]
   readonly lease: Lease
   /** How often what is left of tombstones, or withheld, has changed. */
   readonly remains: number
@@ -37,7 +43,7 @@ export interface Head extends Point {
  */
 export function parseHead(told: readonly (string | null)[]): Head | undefined {
   const [format, nodeId, epoch, runs, seq, released] = told
-  const [mark, rewoundTo, holder, term, beat, redis] = told.slice(6)
+  const [mark, rewinds, holder, term, beat, redis] = told.slice(6)
   const [formerly, acknowledgedTo, remains] = told.slice(12)
   if (format === null || format === undefined) return undefined
   if (Number(format) > FORMAT) throw skerryError('DATA_DIR_NEWER', Number(format), FORMAT)
@@ -53,7 +59,7 @@ export function parseHead(told: readonly (string | null)[]): Head | undefined {
     seq: Number(seq),
     released: Number(released),
     mark: BigInt(mark!),
-    rewoundTo: Number(rewoundTo),
+    rewinds: parseRuns(rewinds ?? '').map(({ id, firstSeq }) => ({ epoch: id, to: firstSeq })),
     lease: { holder: holder!, term: term!, beat: beat! },
     sameRedis: redis === 'same',
   }

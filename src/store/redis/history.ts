@@ -5,7 +5,7 @@ import { FORMAT } from '../layout.ts'
 import { type Identity, inHistory, renewed, rewound } from '../identity.ts'
 import type { Position } from '../store.ts'
 import type { Follower } from './follower.ts'
-import { type Head, parseHead, stampDigits } from './head.ts'
+import { type Head, parseHead, type Rewind, stampDigits } from './head.ts'
 import type { Keyspace } from './keyspace.ts'
 
 /** The most changes looked through at once for what Redis has lost. */
@@ -173,7 +173,7 @@ export class History {
   }
 
   #adopt(head: Head, own: boolean): void {
-    const lost = this.#lostSince(head.rewoundTo)
+    const lost = this.#lostSince(leftSince(head.rewinds, this.epoch))
     this.#identity = head.identity
     this.#run = head.identity.runs.at(-1)?.id ?? this.#run
     this.#host.renewed(head, lost, own)
@@ -195,4 +195,13 @@ export class History {
     }
     return [...lost.values()]
   }
+}
+
+/**
+ * How much is left of what a server of that epoch has seen. Several epochs may have begun since, by servers that
+ * had seen less: what they wrote under numbers that were given out before is not what was lost.
+ */
+function leftSince(rewinds: readonly Rewind[], epoch: string): number {
+  const at = rewinds.findIndex((rewind) => rewind.epoch === epoch)
+  return Math.min(...rewinds.slice(at + 1).map(({ to }) => to))
 }

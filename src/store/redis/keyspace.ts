@@ -30,6 +30,8 @@ export interface KeyPage extends Point {
 export interface ChangePage extends Point {
   readonly changes: readonly Held[]
   readonly last: boolean
+  /** The epoch whose numbers these are. */
+  readonly epoch: string
 }
 
 /** What a store asks of Redis; every failure is a Skerry error. */
@@ -204,8 +206,9 @@ export function parseHeld(value: Buffer): Held {
   return { ...unpackHeld(value.subarray(space + 1)), seq }
 }
 
-function readPage(answer: Buffer[]): [Point & { last: boolean }, Buffer[]] {
-  const [seq, released, last, ...flat] = answer
-  const point = { seq: Number(seq), released: Number(released), last: String(last) === '1' }
+function readPage(answer: Buffer[]): [Point & { last: boolean; epoch: string }, Buffer[]] {
+  const [seq, released, last, epoch, ...flat] = answer
+  const at = { seq: Number(seq), released: Number(released) }
+  const point = { ...at, last: String(last) === '1', epoch: String(epoch) }
   return [point, flat]
 }

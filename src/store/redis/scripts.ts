@@ -45,7 +45,7 @@ end
 const HEAD = `
 local function tellHead()
   local told = redis.call('HMGET', head, 'format', 'nodeId', 'epoch', 'runs', 'seq', 'released',
-    'mark', 'rewoundTo', 'holder', 'term', 'beat')
+    'mark', 'rewinds', 'holder', 'term', 'beat')
   told[12] = field('replid') == replid() and 'same' or 'other'
   told[13] = field('formerly')
   told[14] = whole(number('acknowledgedTo'))
@@ -54,7 +54,7 @@ local function tellHead()
 end
 `
 
-/** Runs are kept as `id:firstSeq`, the newest one last; of them 50. */
+/** Runs are kept as `id:firstSeq`, the newest one last; of them 50. So are epochs, with what was left as each began. */
 const RUNS = `
 local function addRun(runs, id, firstSeq)
   local all = {}
@@ -162,7 +162,7 @@ const verbs = {
   skerryFound: `
 if redis.call('EXISTS', head) == 0 then
   redis.call('HSET', head, 'format', ARGV[1], 'nodeId', ARGV[2], 'epoch', ARGV[3], 'runs', '',
-    'seq', ARGV[4], 'released', '0', 'mark', string.rep('0', 19), 'rewoundTo', '0',
+    'seq', ARGV[4], 'released', '0', 'mark', string.rep('0', 19), 'rewinds', addRun('', ARGV[3], 0),
     'holder', '', 'term', '0', 'beat', '0', 'replid', replid())
 end
 return tellHead()
@@ -193,7 +193,7 @@ for _, key in ipairs(keys) do
   redis.call('HDEL', data, key)
 end
 redis.call('HSET', head, 'epoch', epoch, 'runs', addRun('', run, from + 1), 'seq', whole(from),
-  'rewoundTo', whole(seq), 'replid', replid(), 'formerly', formerly,
+  'rewinds', addRun(field('rewinds'), epoch, seq), 'replid', replid(), 'formerly', formerly,
   'acknowledgedTo', acknowledged == '' and whole(seq) or acknowledged)
 if mark ~= '' then redis.call('HSET', head, 'mark', mark) end
 redis.call('PUBLISH', channel, 'epoch\\n')
@@ -229,14 +229,14 @@ return 1
 
   /**
    * from, to (left out), the most keys, the most bytes, where paths begin in keys of records and of hashes
-   * → sequence, releases, 1 if there is no more; then pairs of key and value,
+   * → sequence, releases, 1 if there is no more, epoch; then pairs of key and value,
    * which is the record where the key names a path
    */
   skerryPage: `
 local most, bytes = tonumber(ARGV[3]), tonumber(ARGV[4])
 local pathAt, hashedAt = tonumber(ARGV[5]), tonumber(ARGV[6])
 local keys = redis.call('ZRANGEBYLEX', index, '[' .. ARGV[1], '(' .. ARGV[2], 'LIMIT', 0, most)
-local page, size = { field('seq'), field('released'), '1' }, 0
+local page, size = { field('seq'), field('released'), '1', field('epoch') }, 0
 for _, key in ipairs(keys) do
   if size > bytes then
     page[3] = '0'
@@ -263,7 +263,7 @@ return page
   skerryChanges: `
 local most, bytes = tonumber(ARGV[3]), tonumber(ARGV[4])
 local paths = redis.call('ZRANGEBYSCORE', feed, '(' .. ARGV[1], ARGV[2], 'LIMIT', 0, most)
-local page, size = { field('seq'), field('released'), '1' }, 0
+local page, size = { field('seq'), field('released'), '1', field('epoch') }, 0
 for _, path in ipairs(paths) do
   if size > bytes then
     page[3] = '0'

@@ -174,6 +174,7 @@ export class NodeServer {
   #followerHost(): ConstructorParameters<typeof Follower>[2] {
     return {
       server: this.id,
+      epoch: () => this.history.epoch,
       known: (path) => this.committer.known(path),
       seen: (step) => this.#seen(step),
       reached: (point) => this.digests.reached(point),
