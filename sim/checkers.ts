@@ -89,6 +89,8 @@ function checkMerged(
     if (seq > position.seq || !matches(shared, entry.path)) continue
     const held = by.records.get(entry.path)?.entry
     if (held !== undefined && compareVersions(held, entry, sha256) >= 0) continue
+    // Where a delete was forgotten, an older one may have come from who remembers that.
+    if (held?.data === null && isForgotten(by, entry)) continue
     if (held === undefined && isForgotten(by, entry)) continue
     // A tombstone that expired went though somebody who is away still has what it deleted.
     const expires = cluster.plan.tombstoneTtlMs !== undefined

@@ -30,6 +30,8 @@ export interface Witness {
   /** What it calls itself; two of one id are clones. */
   readonly id: string
   readonly disk: Disk
+  /** True if it knows that somebody has what it holds at the path. */
+  knowsAcknowledged(path: string): boolean
 }
 
 /** What binds nodes to what others promised. */
@@ -230,6 +232,8 @@ export class History {
     // and that its own peers beyond had not heard from yet.
     const lost = this.#lostDeletes.get(path)
     if (lost !== undefined && compareVersions(lost, floor, sha256) >= 0) return true
+    // And one that lost its own does not know whom it had: what these offer later is withheld.
+    if (collectors.some(({ disk }) => disk.losses > 0)) return true
     const told = (name: string): Entry => this.#told.get(name)!.get(path)!.newest
     if (collectors.some(({ name }) => this.#isExpired(told(name)))) return true
     return collectors.some((collector) =>
@@ -264,8 +268,7 @@ export class History {
    */
   #noteLate(witness: Witness, { entry, from }: Change): void {
     const print = fingerprint(entry, sha256)
-    // A node that was taken back may not know who has acknowledged what it wrote.
-    const fresh = !this.#spread.has(print) || this.#wasTakenBack(entry.origin)
+    const fresh = !this.#spread.has(print) || this.#isUnaware(entry)
     if (entry.origin === from && fresh && this.#isDeleted(entry)) this.#late.add(print)
     const told = this.#told.get(witness.name)!
     const newest = told.get(entry.path)?.newest
@@ -276,8 +279,10 @@ export class History {
     if (floor !== undefined && isTombstone(floor)) this.#floors.set(entry.path, entry)
   }
 
-  #wasTakenBack(nodeId: string): boolean {
-    return this.#witnesses.some(({ id, disk }) => id === nodeId && disk.losses > 0)
+  /** True if the writer does not know that others have it: it was taken back, or their word was lost. */
+  #isUnaware({ origin, path }: Entry): boolean {
+    const writers = this.#witnesses.filter(({ id }) => id === origin)
+    return writers.some((writer) => writer.disk.losses > 0 || !writer.knowsAcknowledged(path))
   }
 
   /** True if some node has told of a newer delete. */

@@ -84,6 +84,11 @@ export class Node {
     return this.plan.disk
   }
 
+  knowsAcknowledged(path: string): boolean {
+    const seq = this.disk.record(path)?.seq
+    return seq !== undefined && this.#store?.wasAcknowledged(path, seq) === true
+  }
+
   /** True from its start to its end, paused or not. */
   get running(): boolean {
     return this.#process?.alive === true
