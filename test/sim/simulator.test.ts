@@ -8,8 +8,8 @@ import { played } from '../../sim/scene.ts'
 import { fencing } from '../../sim/scenes/deletes.ts'
 import { topologyScene } from '../../sim/scenes/topologies.ts'
 
-/** The same code must be judged by seeds that differ from day to day, yet each failure be repeatable. */
-const FIRST_SEED = Number(process.env['SKERRY_SEED'] ?? Math.floor(Date.now() / 86_400_000) * 1000)
+/** The same code must be judged alike on each day; `npm run sim` and SKERRY_SEED try fresh seeds. */
+const FIRST_SEED = Number(process.env['SKERRY_SEED'] ?? 20_778_000)
 const RUNS = Number(process.env['SKERRY_RUNS'] ?? 40)
 
 const star = topologyScene('star')
