@@ -69,10 +69,9 @@ async function bench(main: string, flags: BenchFlags): Promise<void> {
     if (against !== undefined)
       tell(`writes below '${path}/' at ${url}, and deletes that at the end`)
     const target = { url, path, ...(token !== undefined && { token }) }
-    const loads = [target, { url: bare.url, path }].map(
-      (side) => new Load(side, seconds, stop.signal),
-    ) as [Load, Load]
-    print(flags, url, await compare(...loads, path))
+    const ours = new Load(target, seconds, stop.signal)
+    const beside = new Load({ url: bare.url, path }, seconds, stop.signal)
+    print(flags, url, await compare(ours, beside, path))
   } finally {
     for (const side of sides) await side.stop()
   }
@@ -112,8 +111,12 @@ function print({ json, seconds }: BenchFlags, url: string, comparisons: Comparis
     return
   }
   const rows = comparisons.map(({ name, ours, bare, ratio }) => [
-    ...[name, `${rate(ours)}`, rate(bare), ratio.toFixed(2)],
-    ...[`${ours.p99Ms.toFixed(1)} ms`, `${bare.p99Ms.toFixed(1)} ms`],
+    name,
+    rate(ours),
+    rate(bare),
+    ratio.toFixed(2),
+    `${ours.p99Ms.toFixed(1)} ms`,
+    `${bare.p99Ms.toFixed(1)} ms`,
   ])
   const head = ['', 'node', 'bare loop', 'ratio', 'node p99', 'bare p99']
   const lines = [

@@ -10,7 +10,6 @@ import {
   type Performed,
   type WriteOptions,
 } from './commitment.ts'
-
 import type { Filters } from './filters.ts'
 import type { HookFailure } from './hooks.ts'
 import { Live, type PatternSubscribers } from './live.ts'

@@ -43,8 +43,8 @@ export class ReachedAddresses {
   async note(url: string): Promise<void> {
     const name = this.#nameOf(url)
     if (this.#names.has(name)) return
-    this.#names.add(name)
     await this.#store.saveNotes([{ name, value: pack(true) }])
+    this.#names.add(name)
   }
 
   async #load(configured: ReadonlySet<string>): Promise<void> {

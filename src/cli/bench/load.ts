@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { Pool } from 'undici'
 import { WebSocket } from 'ws'
-import { SkerryError, skerryError } from '../../index.ts'
+import { skerryError } from '../../index.ts'
 
 /** Requests that are under way at once. */
 export const CONNECTIONS = 64
@@ -83,8 +83,7 @@ export class Load {
     )
     try {
       const write = (n: number): Promise<void> => this.ask('POST', `live/${n % WRITERS}`, `${n}`)
-      const { p99Ms, ...span } = await this.#run(WRITERS, write, () => seen)
-      return { perSecond: span.perSecond, p99Ms }
+      return await this.#run(WRITERS, write, () => seen)
     } finally {
       for (const socket of sockets) socket.terminate()
     }
@@ -111,7 +110,7 @@ export class Load {
     try {
       for (const glob of ['writes/*', 'live/*']) await this.ask('DELETE', glob)
     } finally {
-      await this.#pool.close()
+      await this.close()
     }
   }
 
@@ -183,7 +182,7 @@ export class Load {
     try {
       await once(socket, 'message', { signal: AbortSignal.timeout(PATIENCE_MS) })
     } catch (error) {
-      if (error instanceof SkerryError) throw error
+      socket.on('error', () => undefined).terminate()
       throw skerryError('NODE_UNREACHABLE', url, (error as Error).message)
     }
     return socket.on('message', frame).on('error', () => socket.terminate())

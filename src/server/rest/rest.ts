@@ -42,9 +42,9 @@ export function restRoutes(state: State, { status, beforeRead }: RestParts) {
     }
     app.get('/*', (request, reply) => {
       const path = targetPath(request.raw.url!)
+      assertMay(request.principal, 'read', path)
       beforeRead(path)
       const from = path === STATUS_PATH ? status : state
-      assertMay(request.principal, 'read', path)
       void reply.header('content-type', JSON_TYPE)
       return isGlob(path)
         ? list(from, path, { request, reply })
