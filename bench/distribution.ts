@@ -143,7 +143,7 @@ if (given || !canRunUninterrupted()) {
   console.log('uninterrupted: not measured; it takes Linux, root and a Redis of our own')
 } else {
   console.log('\nthe same on a Redis that nothing interrupts:')
-  const own = await startRedis(true)
+  const own = await startRedis({ uninterrupted: true })
   const { longestMs } = await distribution(own)
   own.stop()
   const verdict = longestMs <= LIMIT_MS ? 'below' : 'ABOVE'

@@ -15,20 +15,29 @@ export interface MeasuredRedis {
 /** Before a command: nothing else runs while Redis has something to do (Linux, as root). */
 const UNINTERRUPTED = ['chrt', '-f', '10'] as const
 
+const SYNCED = ['--appendonly', 'yes', '--appendfsync', 'always'] as const
+
 /** Whether a Redis can be run that no other process interrupts. */
 export function canRunUninterrupted(): boolean {
   const [command, ...given] = UNINTERRUPTED
   return spawnSync(command, [...given, 'true'], { stdio: 'ignore' }).status === 0
 }
 
-/** A Redis of our own, empty, on a free port; without persistence. */
-export async function startRedis(uninterrupted = false): Promise<MeasuredRedis> {
+interface RedisKind {
+  readonly uninterrupted?: boolean
+  /** Every write is synced to a log there; nothing is kept if it is left out. */
+  readonly directory?: string
+}
+
+/** A Redis of our own, empty, on a free port. */
+export async function startRedis(kind: RedisKind = {}): Promise<MeasuredRedis> {
   const probe = createServer().listen(0, '127.0.0.1')
   await once(probe, 'listening')
   const { port } = probe.address() as AddressInfo
   await new Promise((resolve) => probe.close(resolve))
-  const before = uninterrupted ? UNINTERRUPTED : []
-  const [command, ...given] = [...before, 'redis-server', '--port', `${port}`, '--save', '']
+  const before = kind.uninterrupted ? UNINTERRUPTED : []
+  const log = kind.directory === undefined ? [] : ['--dir', kind.directory, ...SYNCED]
+  const [command, ...given] = [...before, 'redis-server', '--port', `${port}`, '--save', '', ...log]
   const child = spawn(command, given, { stdio: 'ignore' })
   process.on('exit', () => child.kill('SIGKILL'))
   const { client, url } = await connectRedis(`redis://127.0.0.1:${port}`)

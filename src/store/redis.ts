@@ -119,8 +119,8 @@ export class RedisStore implements port.Store {
     return this.#server.committer.submit({
       paths: writes.flatMap(({ path }) => (typeof path === 'string' ? [path] : [])),
       run: (group) => writes.map((write) => group.write(write)),
-      numbered: (written, shift) =>
-        written.map((each) => (each.changed ? { ...each, seq: each.seq + shift } : each)),
+      numbered: (written, renumber) =>
+        written.map((each) => ({ ...each, seq: renumber(each.seq) })),
     })
   }
 
@@ -144,6 +144,14 @@ export class RedisStore implements port.Store {
         this.#keepCheckpoints(group, source.checkpoints ?? [])
         return merged
       },
+      numbered: (merged, renumber) => ({
+        ...merged,
+        contests: merged.contests.map((each) => ({ ...each, seq: renumber(each.seq) })),
+        beaten: merged.beaten.map(({ entry, by }) => ({
+          entry,
+          by: { ...by, seq: renumber(by.seq) },
+        })),
+      }),
     })
   }
 

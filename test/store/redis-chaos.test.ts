@@ -135,3 +135,45 @@ test(
     await expect.poll(() => [copyOf(watching), copyOf(again)]).toEqual([found, found])
   },
 )
+
+test(
+  'a leading process that was stopped and goes on leads no more, and shows what was done without it',
+  { timeout: LONG_MS },
+  async (context) => {
+    const why = whyNoRedis()
+    if (why) return context.skip(why)
+    const redis = await RedisServer.start()
+    onTestFinished(() => redis.stop())
+    const ordinary = await serve(`--data=${scratchDir()}`)
+    const flags = [`--redis=${redis.url}`, `--peer=${ordinary.url}`]
+    const [first, second] = [await serve(...flags), await serve(...flags)]
+    const patient = { timeout: LONG_MS }
+    const write = async ({ url }: Serving, path: string): Promise<void> => {
+      const response = await fetch(`${url}/${path}`, { method: 'POST', body: '1' })
+      expect(response.status).toBe(200)
+      await response.arrayBuffer()
+    }
+    await write(ordinary, 'c/early')
+    await expect.poll(() => list(second.url), patient).toEqual({ 'c/early': 1 })
+
+    first.command.kill('SIGSTOP')
+    onTestFinished(() => first.command.kill('SIGCONT'))
+    await expect.poll(async () => (await status(second.url)).leads, patient).toBe(true)
+    await write(second, 'c/second')
+    await write(ordinary, 'c/ordinary')
+    const all = { 'c/early': 1, 'c/second': 1, 'c/ordinary': 1 }
+    for (const { url } of [second, ordinary]) {
+      await expect.poll(() => list(url), patient).toEqual(all)
+    }
+
+    first.command.kill('SIGCONT')
+    await expect.poll(async () => (await status(first.url)).leads, patient).toBe(false)
+    await write(first, 'c/first')
+    await write(ordinary, 'c/late')
+    for (const { url } of [first, second, ordinary]) {
+      await expect.poll(() => list(url), patient).toEqual({ ...all, 'c/first': 1, 'c/late': 1 })
+    }
+    expect((await status(second.url)).leads).toBe(true)
+    expect((await status(first.url)).epoch).toBe((await status(second.url)).epoch)
+  },
+)

@@ -210,6 +210,60 @@ describe('an older log brought back', () => {
   )
 })
 
+describe('numbers of a group that other servers overtook', () => {
+  test(
+    'are those that Redis gave, in all that the calls return',
+    { timeout: LIMIT_MS },
+    async () => {
+      const link = await HeldLink.to(redis.port)
+      cleanUp.push(() => link.close())
+      const slow = await openServer({ leaseMs: PATIENT_MS, timeoutMs: PATIENT_MS }, link.url)
+      const other = await openServer()
+      // From the second time on a script goes by its hash, which the link can tell.
+      await set(slow, 'x', '"old"')
+
+      const still = link.standStillAt(shaOf('skerryCommit'))
+      const own = slow.write([put('mine', '"here"')])
+      const same = slow.write([{ path: 'mine', decide: () => undefined }])
+      const merge = slow.merge([version('mine', 1, '"older"')], { peer: 'p' })
+      await still
+      await writeRange(other, 0, 3)
+      link.release()
+
+      const [[written], [left], merged] = await Promise.all([own, same, merge])
+      const held = await other.placed('mine')
+      expect(held).toMatchObject({ seq: 5, from: '' })
+      expect([written, left]).toMatchObject([
+        { changed: true, seq: 5 },
+        { changed: false, seq: 5 },
+      ])
+      expect(merged.contests.map(({ seq }) => seq)).toEqual([5])
+      expect(merged.beaten.map(({ by }) => by.seq)).toEqual([5])
+    },
+  )
+
+  test('a message of another epoch is not taken for news', { timeout: LIMIT_MS }, async () => {
+    const listener = new Redis(redis.url)
+    cleanUp.push(() => listener.disconnect())
+    const messages: Buffer[] = []
+    listener.on('messageBuffer', (_channel, message: Buffer) => messages.push(message))
+    await listener.subscribe('skerry:{faults}:news')
+    const [a, b] = [await openServer(), await openServer()]
+    const { shown } = follow(b)
+    await set(a, 'x', '"deposed"')
+    await set(a, 'x', '1')
+    await expect.poll(() => [b.seq, messages.length]).toEqual([2, 2])
+
+    // As a master that was deposed tells of a commit: the next number, in a history that has ended.
+    const payload = messages[0]!.subarray(messages[0]!.indexOf('\n'))
+    const head = Buffer.from('commit 2 0 3 0 somebody 1 ended')
+    await admin.publish('skerry:{faults}:news', Buffer.concat([head, payload]))
+    await set(a, 'y', '2')
+    await expect.poll(() => shown).toEqual({ x: '1', y: '2' })
+    expect(b.seq).toBe(3)
+  })
+})
+
 describe('servers that start at once on an empty Redis', () => {
   test('are one node, with one epoch, and one of them leads', { timeout: LIMIT_MS }, async () => {
     const began = await countEpochs()

@@ -2,28 +2,30 @@ import { sizeOf } from '../../core/entry.ts'
 import type { HybridClock } from '../../core/hlc.ts'
 import { messageOf, skerryError, skerryErrorFrom } from '../../core/errors.ts'
 import { GenerationCache } from '../cache.ts'
-import { Group, type GroupContext } from '../group.ts'
+import type { Group, GroupContext } from '../group.ts'
 import type { Held } from '../layout.ts'
-import { type Grant, GroupClock, StampsSpent } from './clock.ts'
-import { commitArguments, countChanges } from './commit.ts'
+import {
+  type Accepted,
+  type Attempt,
+  attempt,
+  mayTryAgain,
+  type Request,
+  type Work,
+} from './attempt.ts'
+import type { Grant } from './clock.ts'
+import { commitArguments } from './commit.ts'
 import type { Point } from './head.ts'
-import { isRefusal, type Keyspace, parseHeld } from './keyspace.ts'
+import { isRefusal, type Keyspace } from './keyspace.ts'
 import { Loader } from './loader.ts'
 import type { Reached } from './follower.ts'
+import { readOutcome } from './outcome.ts'
 import { packSteps, stepsOf } from './steps.ts'
 
 /** The most requests that are on their way to Redis; more are refused. */
 const MAX_QUEUED = 100_000
 
-/** The most requests, and characters of paths and data, that one script commits. */
+/** The most requests that one script commits. */
 const MAX_GROUP = 1024
-const MAX_GROUP_CHARACTERS = 16 * 1024 * 1024
-
-/** The most paths that one call may change: all of them go into one script. */
-const MAX_CHANGES = 20_000
-
-/** How often a request is tried whose paths others change in between. */
-const MAX_TRIES = 64
 
 /** Stamps granted beyond what the first attempt took. */
 const SPARE_STAMPS = 16
@@ -31,34 +33,6 @@ const SPARE_STAMPS = 16
 /** The most characters of paths and data kept of what was committed or read lately. */
 const CACHE_CHARACTERS = 8 * 1024 * 1024
 const RECORD_OVERHEAD = 200
-
-/** What is to be done as one atomic step. */
-export interface Work<T> {
-  /** The paths it looks at, as far as they are known before it has run. */
-  readonly paths: readonly string[]
-  readonly run: (group: Group) => T
-  /** True if only the server that holds the lease may do it. */
-  readonly fenced?: boolean
-  /** The result with the numbers that its changes got in the end, each `shift` above what `run` was told. */
-  numbered?(result: T, shift: number): T
-}
-
-interface Request {
-  readonly work: Work<unknown>
-  readonly resolve: (result: never) => void
-  readonly reject: (error: unknown) => void
-  /** What was read for it, at submission or when others were quicker. */
-  readonly loaded: Map<string, Held | undefined>
-  tries: number
-}
-
-interface Accepted {
-  readonly request: Request
-  readonly result: unknown
-  /** The changes of the group that are its own. */
-  readonly from: number
-  readonly to: number
-}
 
 /** What the committer needs of its store. */
 export interface CommitHost {
@@ -78,13 +52,6 @@ export interface CommitHost {
   /** The store's epoch is not the one that this server knows, or Redis has lost something. */
   turned(): Promise<void>
 }
-
-/** An outcome of the script, read. */
-type Outcome =
-  | { readonly kind: 'done'; readonly from: Point; readonly to: Point }
-  | { readonly kind: 'conflict'; readonly records: Map<string, Held | undefined> }
-  | { readonly kind: 'stamps'; readonly first: bigint }
-  | { readonly kind: 'fenced' | 'turned' | 'remains' }
 
 /**
  * Commits in groups, optimistically: decisions are taken here on records that were read, and the script takes them
@@ -177,24 +144,24 @@ export class Committer {
     let grant: Grant | undefined
     let rest = requests
     while (rest.length > 0) {
-      const attempt = this.#attempt(rest, grant)
+      const tried = this.#attempt(rest, grant)
       grant = undefined
-      const { group, accepted, clock } = attempt
+      const { group, accepted, clock } = tried
       if (accepted.length === 0) return
       // What only the leader may do also rests on its lease, and on what is withheld: Redis compares both.
       const fenced = accepted.some(({ request }) => request.work.fenced === true)
       if (group.isEmpty && !fenced) return accepted.forEach(settle)
-      const outcome = await this.#send(attempt)
+      const outcome = await this.#send(tried)
       if (outcome === undefined) return
       rest = accepted.map(({ request }) => request)
       if (outcome.kind === 'done') {
-        this.#done(attempt, outcome)
+        this.#done(tried, outcome)
         return
       }
       if (outcome.kind === 'stamps') {
         grant = { first: outcome.first, count: clock.minted + SPARE_STAMPS }
       } else if (outcome.kind === 'conflict') {
-        rest = this.#withoutConflicts(attempt, outcome.records)
+        rest = this.#withoutConflicts(tried, outcome.records)
       } else if (outcome.kind === 'fenced') {
         rest = refuse(rest, ({ work }) => work.fenced === true)
       } else {
@@ -203,60 +170,17 @@ export class Committer {
     }
   }
 
-  /** Runs the requests on a new group, as many as it may hold; those that throw are answered. */
-  #attempt(requests: readonly Request[], grant: Grant | undefined) {
-    const clock = new GroupClock(this.#host.clock, grant)
-    const checks = new Map<string, Held | undefined>()
-    const loaded = this.#newest(requests)
-    const held = (path: string): Held | undefined => {
-      const found = newer(loaded.get(path), this.#cache.get(path))
-      checks.set(path, found)
-      return found
-    }
-    const provisional = this.#host.seq()
-    const remains = this.#host.remains()
-    const group = new Group({ ...this.#host.context(), clock, held }, provisional)
-    const accepted: Accepted[] = []
-    const later: Request[] = []
-    for (const request of requests) {
-      const full = group.characters >= MAX_GROUP_CHARACTERS || countChanges(group) >= MAX_CHANGES
-      if (full) later.push(request)
-      else this.#run(request, group, { accepted, later })
-    }
-    this.#waiting.unshift(...later)
-    return { group, accepted, clock, checks, provisional, remains }
-  }
-
-  #run(
-    request: Request,
-    group: Group,
-    { accepted, later }: { accepted: Accepted[]; later: Request[] },
-  ): void {
-    const from = group.changes.length
-    const before = countChanges(group)
-    try {
-      const result = group.attempt((each) => {
-        const made = request.work.run(each)
-        if (countChanges(each) - before > MAX_CHANGES) {
-          throw skerryError('WRITE_FAILED', `one call may change ${MAX_CHANGES} paths; split it`)
-        }
-        return made
-      })
-      accepted.push({ request, result, from, to: group.changes.length })
-    } catch (error) {
-      if (!(error instanceof StampsSpent)) request.reject(error)
-      else if (this.#triedInVain(request)) later.push(request)
-    }
-  }
-
-  /** Of what was read for the requests, the newest of each path. */
-  #newest(requests: readonly Request[]): Map<string, Held | undefined> {
-    if (requests.length === 1) return requests[0]!.loaded
-    const newest = new Map<string, Held | undefined>()
-    for (const { loaded } of requests) {
-      for (const [path, held] of loaded) newest.set(path, newer(held, newest.get(path)))
-    }
-    return newest
+  #attempt(requests: readonly Request[], grant: Grant | undefined): Attempt {
+    const tried = attempt(requests, {
+      clock: this.#host.clock,
+      grant,
+      context: this.#host.context(),
+      provisional: this.#host.seq(),
+      remains: this.#host.remains(),
+      known: (path) => this.#cache.get(path),
+    })
+    this.#waiting.unshift(...tried.later)
+    return tried
   }
 
   /** Undefined if it failed, and everybody was told. */
@@ -300,16 +224,17 @@ export class Committer {
     { group, accepted, provisional, remains }: Attempt,
     { from, to }: { from: Point; to: Point },
   ): void {
+    const renumber = (seq: number): number =>
+      seq > provisional ? seq - provisional + from.seq : seq
     for (const path of group.collected.keys()) this.#cache.delete(path)
     for (const held of group.records.values()) {
-      const isNew = held.seq > provisional
-      this.note(isNew ? { ...held, seq: held.seq - provisional + from.seq } : held)
+      const seq = renumber(held.seq)
+      this.note(seq === held.seq ? held : { ...held, seq })
     }
     const steps = stepsOf(group, provisional, from.seq)
     this.#host.committed(group, { from, to, steps }, remains)
-    const shift = from.seq - provisional
     for (const { request, result } of accepted) {
-      request.resolve((request.work.numbered?.(result, shift) ?? result) as never)
+      request.resolve((request.work.numbered?.(result, renumber) ?? result) as never)
     }
   }
 
@@ -329,7 +254,7 @@ export class Committer {
       const touched = [...request.work.paths, ...minted].filter((path) => records.has(path))
       for (const path of touched) request.loaded.set(path, records.get(path))
       if (touched.length === 0) rest.push(request)
-      else if (this.#triedInVain(request)) later.push(request)
+      else if (mayTryAgain(request)) later.push(request)
     }
     this.#waiting.unshift(...later)
     return rest
@@ -346,24 +271,8 @@ export class Committer {
       for (const { reject } of requests) reject(error)
       return []
     }
-    return requests.filter((request) => this.#triedInVain(request))
+    return requests.filter(mayTryAgain)
   }
-
-  /** Counts a try that came to nothing; false if it was the last one, and the request was told. */
-  #triedInVain(request: Request): boolean {
-    if (++request.tries < MAX_TRIES) return true
-    request.reject(skerryError('WRITE_CONTENDED', MAX_TRIES))
-    return false
-  }
-}
-
-type Attempt = {
-  readonly group: Group
-  readonly accepted: readonly Accepted[]
-  readonly clock: GroupClock
-  readonly checks: ReadonlyMap<string, Held | undefined>
-  readonly provisional: number
-  readonly remains: number
 }
 
 function settle({ request, result }: Accepted): void {
@@ -376,30 +285,4 @@ function refuse(requests: readonly Request[], when: (request: Request) => boolea
     if (refused) request.reject(skerryError('LEASE_LOST'))
     return !refused
   })
-}
-
-/** Of two records of a path the one that was written later; a release keeps the number. */
-function newer(a: Held | undefined, b: Held | undefined): Held | undefined {
-  if (a === undefined || b === undefined) return a ?? b
-  if (a.seq !== b.seq) return a.seq > b.seq ? a : b
-  return a.shown === undefined ? a : b
-}
-
-function readOutcome(answer: readonly Buffer[]): Outcome {
-  const [what, ...rest] = answer
-  const kind = String(what)
-  if (kind === 'stamps') return { kind, first: BigInt(String(rest[0])) }
-  if (kind === 'fenced' || kind === 'remains') return { kind }
-  if (kind === 'done') {
-    const [fromSeq, fromReleased, seq, released] = rest.map(Number)
-    const from = { seq: fromSeq!, released: fromReleased! }
-    return { kind, from, to: { seq: seq!, released: released! } }
-  }
-  if (kind !== 'conflict') return { kind: 'turned' }
-  const records = new Map<string, Held | undefined>()
-  for (let at = 0; at < rest.length; at += 2) {
-    const value: Buffer | null = rest[at + 1] ?? null
-    records.set(String(rest[at]), value === null ? undefined : parseHeld(value))
-  }
-  return { kind, records }
 }

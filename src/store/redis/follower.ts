@@ -154,10 +154,12 @@ export class Follower {
     const [what, ...parts] = message.toString('latin1', 0, end).split(' ')
     if (what === 'epoch' || what === 'lease') return this.#host.turned(what)
     const [fromSeq, fromReleased, seq, released] = parts.slice(0, 4).map(Number)
-    const [server, commit] = parts.slice(4)
+    const [server, commit, epoch] = parts.slice(4)
     const from = { seq: fromSeq!, released: fromReleased! }
     const to = { seq: seq!, released: released! }
     if (server === this.#host.server) return this.#host.heardOwn(Number(commit), { from, to })
+    // Numbers of another history: this server is late to learn of it, or it is that of a master that was deposed.
+    if (epoch !== this.#host.epoch()) return this.#host.turned('epoch')
     const payload = message.subarray(end + 1)
     try {
       this.take({

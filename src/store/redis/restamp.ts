@@ -4,7 +4,7 @@ import { DriftSurvey } from '../drift.ts'
 import type { Group } from '../group.ts'
 import { type Held, prefixRange } from '../layout.ts'
 import type { Commit } from '../store.ts'
-import type { Work } from './committer.ts'
+import type { Work } from './attempt.ts'
 import { type Keyspace, parseHeld } from './keyspace.ts'
 
 /** What stamping anew needs of its store. */

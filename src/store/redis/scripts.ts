@@ -152,7 +152,8 @@ if seqs > 0 then redis.call('HSET', head, 'seq', whole(seq + seqs)) end
 local reached = { whole(seq), whole(releasedBefore), whole(seq + seqs), whole(releases) }
 if seqs > 0 or releases ~= releasedBefore then
   redis.call('PUBLISH', channel,
-    'commit ' .. table.concat(reached, ' ') .. ' ' .. me .. ' ' .. number_ .. '\\n' .. payload)
+    'commit ' .. table.concat(reached, ' ') .. ' ' .. me .. ' ' .. number_ .. ' ' .. epoch ..
+    '\\n' .. payload)
 end
 return { 'done', unpack(reached) }
 `
