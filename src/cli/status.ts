@@ -34,8 +34,13 @@ function statusLines(status: NodeStatus): string[] {
       ['shares', sync.keys.join(' ')],
       ...decisionRows(sync),
     ]),
-    ...table([...sync.links.map(linkRow), ...sync.waiting.map(waitingRow), ...pivotRows(pivot)]),
+    ...table([
+      ...sync.links.map((link) => linkRow(link, sync)),
+      ...sync.waiting.map(waitingRow),
+      ...pivotRows(pivot),
+    ]),
     ...table(sync.peers.filter(({ linked }) => !linked).map(knownRow)),
+    ...lagLines(status),
   ]
 }
 
@@ -47,15 +52,19 @@ function decisionRows({ withheld, conflicts }: SyncStatus): string[][] {
   return rows
 }
 
-function knownRow({ peer, durable, forgotten, sinceMs }: SyncStatus['peers'][number]): string[] {
+function knownRow(known: SyncStatus['peers'][number]): string[] {
+  const { peer, durable, forgotten, sinceMs, lag } = known
   const since = new Date(sinceMs).toISOString()
-  const state = forgotten ? `forgotten on ${since}` : `last let in on ${since}`
-  return ['known', peer, durable ? state : `${state}, in memory only`]
+  const facts = [forgotten ? `forgotten on ${since}` : `last let in on ${since}`]
+  if (!durable) facts.push('in memory only')
+  if (lag.length > 0) facts.push(lagFact(lag))
+  return ['known', peer, facts.join(', ')]
 }
 
-function linkRow(link: SyncStatus['links'][number]): string[] {
-  const { peer = 'unknown', url, leads, open, lag, repairing, refused, clockOffsetMs } = link
-  const facts = [open ? 'open' : 'greeting', lag === 0 ? 'has all' : `lacks ${lag} changes`]
+function linkRow(link: SyncStatus['links'][number], { peers }: SyncStatus): string[] {
+  const { peer = 'unknown', url, leads, open, repairing, refused, clockOffsetMs } = link
+  const known = peers.find((one) => one.peer === link.peer)
+  const facts = [open ? 'open' : 'greeting', lagFact(known?.lag ?? [])]
   if (repairing !== undefined) {
     facts.push(`repairing ${repairing.key}: ${repairing.done} of ${repairing.total}`)
   }
@@ -87,23 +96,59 @@ function uptime(ms: number): string {
   return shown.map(([n, unit]) => `${n} ${unit}`).join(' ')
 }
 
+type Lag = SyncStatus['peers'][number]['lag'][number]
+
+/** The most rows that tell of single keys; `--json` tells all. */
+const MAX_LAG_ROWS = 100
+
+/** What a peer lacks, all its keys together. */
+function lagFact(lag: readonly Lag[]): string {
+  const entries = lag.reduce((sum, one) => sum + one.entries, 0)
+  const more = lag.some((one) => one.more)
+  if (entries === 0) return more ? 'lacks what was not counted yet' : 'has all'
+  const seconds = Math.max(...lag.map((one) => one.seconds))
+  return `lacks ${lagFigures({ entries, seconds, more })}`
+}
+
+function lagFigures({ entries, seconds, more }: Omit<Lag, 'key'>): string {
+  const changes =
+    entries === 1 && !more ? '1 change' : `${entries}${more ? ' or more' : ''} changes`
+  return `${changes}, the oldest written ${uptime(seconds * 1000)} ago`
+}
+
+/** The keys that somebody lacks something of, where that is one of several. */
+function lagLines({ sync, pivot }: NodeStatus): string[] {
+  const peers = sync.peers.map(({ peer, lag }) => ({ peer, lag }))
+  const nodes = pivot.nodes.map(({ address, lag }) => ({ peer: address, lag }))
+  const rows = [...peers, ...nodes]
+    .filter(({ lag }) => lag.length > 1)
+    .flatMap(({ peer, lag }) => {
+      const lacking = lag.filter(({ entries }) => entries > 0)
+      return lacking.map((one) => [`${peer} lacks`, one.key, lagFigures(one)])
+    })
+  const lines = table(rows.slice(0, MAX_LAG_ROWS))
+  if (rows.length > MAX_LAG_ROWS) lines.push(`and ${rows.length - MAX_LAG_ROWS} more; see --json`)
+  return lines
+}
+
 type PivotStatus = NodeStatus['pivot']
 
 /** Nodes and leaders of the pivot protocol. */
 function pivotRows({ nodes, leaders }: PivotStatus): string[][] {
   return [
     ...nodes.map(({ address, healthy, compatible, reason, lag }) => {
-      const behind = lag.reduce((sum, { entries }) => sum + entries, 0)
-      const state = healthy && compatible ? `healthy, lacks ${behind} changes` : reason
-      return ['pivot node', address, state]
+      const state = healthy && compatible ? 'healthy' : reason
+      return ['pivot node', address, `${state}, ${lagFact(lag)}`]
     }),
-    ...leaders.filter(({ active }) => active).flatMap(leaderRows),
+    ...leaders
+      .filter(({ active, keys }) => active || keys.some(({ lag }) => lag.entries > 0))
+      .flatMap(leaderRows),
   ]
 }
 
 function leaderRows({ leader, keys, lastError }: PivotStatus['leaders'][number]): string[][] {
   return keys.map(({ key, lag, rewound, undeliverable }) => {
-    const facts = [`${key}: ${lag.entries} changes to send`]
+    const facts = [`${key}: ${lagFact([lag])}`]
     if (rewound) facts.push('the leader lost entries and gets them again')
     if (undeliverable.count > 0) facts.push(`${undeliverable.count} undeliverable`)
     if (lastError !== null) facts.push(lastError)

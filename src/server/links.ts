@@ -36,6 +36,11 @@ export class Links {
     return this.#sync.status()
   }
 
+  /** Has it counted what peers lack, see `Sync.measureLag`; only the server that runs the links can tell. */
+  async measureLag(): Promise<void> {
+    if (this.#running) await this.#sync.measureLag()
+  }
+
   /** Runs the links from now on, whenever this server is the one to do so. */
   start(): void {
     if (this.#store.lead === undefined) this.#run()

@@ -29,6 +29,7 @@ import { answerClientError, answerFailure, failureOf } from './failure.ts'
 import { frontRoute } from './pages/front.ts'
 import { healthRoutes, type NodeStatus, storeStatus } from './health/health.ts'
 import { InFlight } from './health/inflight.ts'
+import { LagWatch } from './health/lag.ts'
 import { LiveSockets } from './sockets/live.ts'
 import { Links } from './links.ts'
 import { type Logger, silent } from './log.ts'
@@ -88,6 +89,7 @@ export class Server {
   readonly #links: Links
   readonly #upgrades: Upgrades
   readonly #metrics: Metrics
+  readonly #lag: LagWatch
   readonly #inFlight: InFlight
   readonly #startedMs: number
   #phase: 'starting' | 'ready' | 'stopping' = 'starting'
@@ -119,6 +121,7 @@ export class Server {
       tombstoneTtlMs,
       pivotPeers: side.peers,
       onConflict: conflictHook(options),
+      changed: () => side.board.changed(),
       ...side.links(leader),
       ...(secrets !== undefined && { secrets: () => secrets.current() }),
     }
@@ -127,6 +130,12 @@ export class Server {
       () => new Sync(sync),
       (error) => this.#logger.error({ err: error }, 'links were not closed in order'),
     )
+    side.board.followLinks(() => this.#links.status().peers)
+    this.#lag = new LagWatch(env, {
+      measure: () => Promise.all([this.#links.measureLag(), this.pivot.measureLag()]),
+      measured: () => side.board.changed(),
+      failed: (error) => this.#logger.warn({ err: error }, 'what peers lack was not counted'),
+    })
     this.#upgrades = this.#sockets()
     this.#metrics = new Metrics(this.#measured())
     const { requests } = this.#metrics
@@ -180,7 +189,7 @@ export class Server {
     return serverUrl(host, address?.port ?? port, tls !== undefined)
   }
 
-  /** How the node is: what `GET /_skerry/status` answers. */
+  /** How the node is: what `GET /_skerry/status` answers. What peers lack is as it was counted last. */
   status(): NodeStatus {
     return {
       id: this.id,
@@ -214,6 +223,7 @@ export class Server {
     this.#links.start()
     const { port: bound } = this.app.server.address() as AddressInfo
     await this.#side.start(isWildcard(host) ? undefined : hostAndPort(host, bound))
+    this.#lag.start()
     if (this.#clusterNode) await this.#within(JOIN_MS, this.#clusterNode.start(this.url))
   }
 
@@ -228,6 +238,7 @@ export class Server {
 
   async #close(): Promise<void> {
     this.#phase = 'stopping'
+    this.#lag.stop()
     if (this.#clusterNode) await this.#within(CLOSE_MS, this.#clusterNode.stepAside())
     const closed = this.app.close()
     this.#clusterNode?.endStreams()
@@ -267,6 +278,7 @@ export class Server {
     const state = this.#text
     return {
       status: () => this.status(),
+      fresh: () => this.#lag.fresh(),
       watch: (listener) => store.watch(listener),
       get collapses() {
         return state.collapses
@@ -338,7 +350,11 @@ export class Server {
     this.#metrics.serve(app)
     const source = { state: this.#text, status: () => this.status() }
     frontRoute(app, source, this.#perimeter.authenticator)
-    healthRoutes(app, () => this.status())
+    healthRoutes(
+      app,
+      () => this.status(),
+      () => this.#lag.fresh(),
+    )
     this.#clusterNode?.serve(app, this.#metrics.registry)
     const besides = () => this.#clusterNode?.backup() ?? []
     void app.register(transferRoutes({ store: this.store, data: this.#options.data, besides }))

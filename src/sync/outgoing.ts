@@ -94,6 +94,11 @@ export class Outgoing {
     this.wake()
   }
 
+  /** Up to where the peer has made this store's changes of a shared key durable. */
+  position(key: string): number {
+    return Math.max(this.#floors[this.#link.keys.indexOf(key)] ?? 0, this.acknowledged.latest)
+  }
+
   /**
    * True if the peer has acknowledged each of these changes, or a newer one of its path.
    * @param seq the highest number of the changes

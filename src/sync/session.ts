@@ -83,9 +83,14 @@ export class Session {
     link.send({ kind: 'resume', positions: keys.map((key) => this.#checkpoint(key)) })
   }
 
-  /** How many of this node's changes the peer has yet to acknowledge. */
-  get lag(): number {
+  /** How many numbers of this node's feed the peer has yet to acknowledge, of whatever key they are. */
+  get unacknowledged(): number {
     return this.#link.store.seq - (this.#outgoing?.acknowledged.latest ?? 0)
+  }
+
+  /** Up to where the peer has this node's changes of a shared key; undefined if only a repair can tell. */
+  position(key: string): number | undefined {
+    return this.#repairs.open.has(key) ? undefined : this.#outgoing?.position(key)
   }
 
   /** True once the streams flow both ways. */

@@ -1,6 +1,7 @@
 import type { Dialer } from './dialer.ts'
 import type { Link } from './link.ts'
 import type { KnownPeer } from './known.ts'
+import type { KeyLag } from './lag.ts'
 import type { RefusedEntry } from './refused.ts'
 import type { RepairProgress } from './repairs.ts'
 
@@ -14,8 +15,8 @@ export interface LinkStatus {
   /** Both sides have agreed what they share, and changes flow. */
   readonly open: boolean
   readonly keys: readonly string[]
-  /** How many of this node's changes the peer has yet to make durable. */
-  readonly lag: number
+  /** How many numbers of this node's feed the peer has yet to acknowledge, of whatever key; at 0 it has all. */
+  readonly unacknowledged: number
   /** Shared keys that the repair has not finished. */
   readonly unrepaired: readonly string[]
   readonly repairing: RepairProgress | undefined
@@ -47,6 +48,11 @@ export interface PeerStatus {
   /** When it was linked last, or forgotten: milliseconds since the epoch. */
   readonly sinceMs: number
   readonly keys: readonly string[]
+  /**
+   * What it lacks of each key, as it was counted last; empty if nothing waits for it: it is forgotten, or it is away
+   * and keeps its data in memory only.
+   */
+  readonly lag: readonly KeyLag[]
 }
 
 /** What goes on between this node and all others. */
@@ -69,10 +75,10 @@ export interface SyncStatus {
   readonly waitingCommits: number
 }
 
-export function peerStatus(known: KnownPeer, linked: boolean): PeerStatus {
+export function peerStatus(known: KnownPeer, linked: boolean, lag: readonly KeyLag[]): PeerStatus {
   const { nodeId, durable, forgotten, since, keys } = known
   const sinceMs = Number(since) / NS_PER_MS
-  return { peer: nodeId, linked, durable, forgotten, sinceMs, keys }
+  return { peer: nodeId, linked, durable, forgotten, sinceMs, keys, lag }
 }
 
 const NS_PER_MS = 1e6
@@ -89,7 +95,7 @@ export function linkStatus(
     leads: dialer?.leads === true,
     open: session?.open === true,
     keys: session?.keys ?? [],
-    lag: session?.lag ?? 0,
+    unacknowledged: session?.unacknowledged ?? 0,
     unrepaired: session?.unrepaired ?? [],
     repairing: session?.repairing,
     doubted: session?.doubted ?? [],

@@ -11,11 +11,13 @@ import { Commits } from './commits.ts'
 import { Dialer } from './dialer.ts'
 import { type KnownPeer, KnownPeers } from './known.ts'
 import { Link, type LinkHost, type MayShare } from './link.ts'
+import { LagSurvey } from './lag.ts'
 import type { Forget, Hello } from './messages.ts'
 import { ClockOffsets } from './offsets.ts'
 import { httpUrl, peerName } from './pivot/address.ts'
 import { PivotPeers } from './pivot/peers.ts'
 import { ReachedAddresses } from './reached.ts'
+import { Standings } from './standings.ts'
 import { linkStatus, type LinkStatus, peerStatus, type SyncStatus } from './status.ts'
 import type { Channel, Transport } from './transport.ts'
 import { SealedChannel } from './trust/channel.ts'
@@ -62,6 +64,8 @@ export interface SyncOptions {
   readonly pivotPeers?: PivotPeers
   /** Called when one of two versions that were written apart overrules the other, once that is durable. */
   readonly onConflict?: (conflict: Conflict) => void
+  /** Called when a link with a peer begins or ends. */
+  readonly changed?: () => void
 }
 
 /**
@@ -87,6 +91,8 @@ export class Sync {
   readonly #pivotPeers: PivotPeers
   readonly #collector: Collector
   readonly #commits: Commits
+  readonly #standings: Standings
+  readonly #survey: LagSurvey
   #conflicts = 0
   #stopped = false
 
@@ -96,6 +102,9 @@ export class Sync {
     this.#keys.forEach(assertKey)
     const { store, env, leader, leaderKeys, branches = [], peers = [] } = options
     this.#known = new KnownPeers(store, this.#keys)
+    const session = (nodeId: string) => this.#admitted.get(nodeId)?.session
+    this.#standings = new Standings(store, this.#known, session)
+    this.#survey = new LagSurvey(env, () => this.#standings.all)
     this.#reached = new ReachedAddresses(store, env.hash)
     this.#pivotPeers = options.pivotPeers ?? new PivotPeers(store)
     this.#commits = new Commits(env, (...asked) => this.#has(...asked))
@@ -111,7 +120,7 @@ export class Sync {
       keys: this.#keys,
       acknowledged: (nodeId) => this.#commits.progressed(nodeId),
       conflict: (contest) => this.#conflict(contest),
-      opened: (link) => link.session!.forget(this.#known.forgotten),
+      opened: (link) => this.#opened(link),
       forget: (link, nodes) => this.#heardForget(link, nodes),
       repairIntervalMs: options.repairIntervalMs ?? DEFAULT_REPAIR_INTERVAL_MS,
       admit: (link, hello) => this.#admit(link, hello),
@@ -158,12 +167,24 @@ export class Sync {
     const { collected, lastError } = this.#collector
     return {
       ...{ nodeId, epoch, run, seq, keys: this.#keys, links, waiting },
-      peers: this.#known.all.map((peer) => peerStatus(peer, this.#admitted.has(peer.nodeId))),
+      peers: this.#known.all.map((peer) => {
+        const lag = this.#standings.of(peer).map((standing) => this.#survey.of(standing))
+        return peerStatus(peer, this.#admitted.has(peer.nodeId), lag)
+      }),
       collection: { collected, lastError },
       withheld: withheldCount,
       conflicts: this.#conflicts,
       waitingCommits: this.#commits.waiting,
     }
+  }
+
+  /**
+   * Counts what peers lack, linked or away, unless that was done a moment ago; {@link status} tells it.
+   * @throws what reading the store throws
+   */
+  async measureLag(): Promise<void> {
+    await this.#known.load()
+    await this.#survey.measure()
   }
 
   /**
@@ -287,6 +308,7 @@ export class Sync {
     }
     if (!this.#links.has(link)) throw skerryError('LINK_CLOSED', 'it ended while it was let in')
     this.#admitted.set(hello.nodeId, link)
+    this.#standings.begin(hello.nodeId)
   }
 
   /** True if the node, this one or a peer, has the changes and shows them. */
@@ -304,6 +326,11 @@ export class Sync {
   /** Addresses that no link has ever reached. */
   #unreached(): string[] {
     return this.#linked().flatMap(({ url }) => (this.#reached.has(url) ? [] : url))
+  }
+
+  #opened(link: Link): void {
+    link.session!.forget(this.#known.forgotten)
+    this.#options.changed?.()
   }
 
   #conflict({ winner, loser }: Contest): void {
@@ -346,10 +373,12 @@ export class Sync {
     const nodeId = link.peer?.nodeId
     if (nodeId !== undefined) this.#letSettle(nodeId, link)
     if (nodeId !== undefined && this.#admitted.get(nodeId) === link) {
+      this.#standings.end(nodeId, link.peer!.epoch, link.session)
       this.#admitted.delete(nodeId)
       this.#callUnlinked(nodeId)
     }
     dialer?.ended(error)
+    this.#options.changed?.()
   }
 
   /** A new epoch makes every link that was greeted with the old one start over. */

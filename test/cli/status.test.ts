@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { run, serve } from './command.ts'
+import { run, scratchDir, serve } from './command.ts'
 
 test('status --json prints what the node answers', async () => {
   const { url } = await serve('--memory', '--id=reef')
@@ -16,6 +16,20 @@ test('status tells people of the node, its links and the addresses it can not re
   await expect.poll(status, { timeout: 30_000 }).toMatch(/^leader +leader at \S+ +open, has all/m)
   await expect.poll(status, { timeout: 30_000 }).toMatch(/^peer .*no link, \d+ attempts failed, /m)
   expect(await status()).toMatch(/^node +reef at http.*\nstate +ready, up .*, data in memory only/)
+})
+
+test('status tells what a node lacks that is away, by key', async () => {
+  const keys = ['--key=users/*', '--key=settings']
+  const leader = await serve('--memory', '--id=leader', ...keys)
+  const node = await serve(`--data=${scratchDir()}`, '--id=edge', `--leader=${leader.url}`, ...keys)
+  const status = async () => (await run(['status'], { SKERRY_URL: leader.url })).stdout
+  await expect.poll(status, { timeout: 30_000 }).toMatch(/^peer +edge +open, has all/m)
+  node.command.kill('SIGTERM')
+  await node.command.ending()
+  await run(['set', 'users/1', '1'], { SKERRY_URL: leader.url })
+  const away = /^known +edge +last let in on \S+, lacks 1 change, the oldest written \d+ s ago$/m
+  await expect.poll(status, { timeout: 30_000 }).toMatch(away)
+  expect(await status()).toMatch(/^edge lacks +users\/\* +1 change, the oldest written \d+ s ago$/m)
 })
 
 test('status of a node that is not there: exit 1', async () => {

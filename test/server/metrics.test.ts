@@ -4,7 +4,10 @@ import { generateKey } from '../../src/events.ts'
 import { read } from '../repo/sources.ts'
 import { ManualEnv } from '../state/manual-env.ts'
 import { Client } from './client.ts'
+import { directory } from './directory.ts'
 import { runningNode } from './running.ts'
+
+const PATIENCE = { timeout: 30_000 }
 
 async function metrics(url: string): Promise<Map<string, number>> {
   const response = await fetch(`${url}/metrics`)
@@ -59,10 +62,35 @@ test('metrics tell of links, and how far a peer is behind', async () => {
   const node = await runningNode({ id: 'node', leader: leader.url })
   await leader.state.text.set('a', '1')
   await expect.poll(async () => (await node.state.text.get('a'))?.data).toBe('1')
-  await expect
-    .poll(async () => (await metrics(leader.url)).get('skerry_link_lag_changes{peer="node"}'))
-    .toBe(0)
+  const lag = async (figure: string) =>
+    (await metrics(leader.url)).get(`skerry_link_lag_${figure}{peer="node",key="**"}`)
+  await expect.poll(() => lag('changes'), PATIENCE).toBe(0)
+  expect(await lag('seconds')).toBe(0)
   expect((await metrics(leader.url)).get('skerry_links')).toBe(1)
+})
+
+test('metrics tell how far peers are behind that are away, native ones and those of pivot', async () => {
+  const keys = ['users/*', 'settings']
+  const leader = await runningNode({ id: 'leader', keys, nodesKey: 'devices/*' })
+  const data = await directory()
+  const node = await runningNode({ id: 'node', leader: leader.url, keys, memory: false, data })
+  const links = () => leader.status().sync.links.map(({ open, unrepaired }) => open && unrepaired)
+  await expect.poll(links, PATIENCE).toEqual([[]])
+  await node.close()
+  await leader.state.text.set('devices/d', '{"ip":"127.0.0.1","port":9}')
+  for (const path of ['users/1', 'users/2', 'users/2']) await leader.state.text.set(path, '1')
+  const told = async () => {
+    const all = await metrics(leader.url)
+    return (peer: string, key: string) =>
+      all.get(`skerry_link_lag_changes{peer="${peer}",key="${key}"}`)
+  }
+  await expect.poll(async () => (await told())('node', 'users/*'), PATIENCE).toBe(2)
+  expect((await told())('node', 'settings')).toBe(0)
+  expect((await told())('pivot:127.0.0.1:9', 'users/*')).toBe(3)
+  const all = await metrics(leader.url)
+  expect(all.get('skerry_link_lag_seconds{peer="node",key="users/*"}')).toBeGreaterThan(0)
+  await fetch(`${leader.url}/_skerry/forget`, { method: 'POST', body: '{"node":"node"}' })
+  await expect.poll(async () => (await told())('node', 'users/*'), PATIENCE).toBeUndefined()
 })
 
 test('metrics tell of the cluster: members by how they are, slots, who leads', async () => {

@@ -1,6 +1,8 @@
 import type { FastifyInstance } from 'fastify'
 import { skerryError } from '../../core/errors.ts'
 import type { Store } from '../../store/store.ts'
+import type { KeyLag } from '../../sync/lag.ts'
+import { peerName } from '../../sync/pivot/address.ts'
 import type { SyncStatus } from '../../sync/status.ts'
 import type { CoordinatorStatus } from '../../events/coordinator.ts'
 import type { MembershipStatus } from '../cluster/membership.ts'
@@ -34,17 +36,38 @@ export interface NodeStatus {
   readonly pivot: ReturnType<typeof pivotStatus>
 }
 
+/** What each peer lacks, by whatever protocol it is in step: nodes and leaders of pivot as `pivot:host:port`. */
+export function peerLags({ sync, pivot }: NodeStatus): { peer: string; lag: readonly KeyLag[] }[] {
+  return [
+    ...sync.peers.map(({ peer, lag }) => ({ peer, lag })),
+    ...pivot.nodes.map(({ address, lag }) => ({ peer: peerName(address), lag })),
+    ...pivot.leaders
+      .filter(({ active, keys }) => active || keys.some(({ lag }) => lag.entries > 0))
+      .map(({ leader, keys }) => ({ peer: peerName(leader), lag: keys.map(({ lag }) => lag) })),
+  ]
+}
+
 /** The status of a store. */
 export function storeStatus({ epoch, run, seq, durable }: Store) {
   return { epoch, run, seq, durable }
 }
 
-/** The routes by which operators and balancers ask how the node is. */
-export function healthRoutes(app: FastifyInstance, status: () => NodeStatus): void {
+/**
+ * The routes by which operators and balancers ask how the node is.
+ * @param fresh waits a moment for figures that are counted from time to time
+ */
+export function healthRoutes(
+  app: FastifyInstance,
+  status: () => NodeStatus,
+  fresh: () => Promise<void>,
+): void {
   app.get('/healthz', { config: { open: true } }, async () => ({ status: 'ok' }))
   app.get('/readyz', { config: { open: true } }, async () => {
     if (!status().ready) throw skerryError('NOT_READY')
     return { status: 'ready' }
   })
-  app.get('/_skerry/status', { onRequest: adminOnly }, async () => status())
+  app.get('/_skerry/status', { onRequest: adminOnly }, async () => {
+    await fresh()
+    return status()
+  })
 }

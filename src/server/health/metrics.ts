@@ -3,8 +3,9 @@ import type { Socket } from 'node:net'
 import { type IntervalHistogram, monitorEventLoopDelay } from 'node:perf_hooks'
 import { Counter, Gauge, Registry } from 'prom-client'
 import type { Commit } from '../../store/store.ts'
+import type { KeyLag } from '../../sync/lag.ts'
 import { adminOnly } from '../access/access.ts'
-import type { NodeStatus } from './health.ts'
+import { type NodeStatus, peerLags } from './health.ts'
 import { RequestFigures } from './requests.ts'
 
 /** The most peers that are named; a label is never made up by who asks. */
@@ -15,9 +16,14 @@ const LOOP_RESOLUTION_MS = 20
 
 const NS_PER_SECOND = 1e9
 
+/** The most pairs of a peer and a key whose lag is told. */
+const MAX_NAMED_LAGS = 1000
+
 /** What metrics are read from. */
 export interface MetricsSource {
   status(): NodeStatus
+  /** Waits a moment for figures that are counted from time to time. */
+  fresh(): Promise<void>
   /** How often a slow subscriber got one snapshot in the place of patches. */
   readonly collapses: number
   /** How many subscribe, all patterns together. */
@@ -60,6 +66,7 @@ export class Metrics {
       })
     })
     app.get('/metrics', { onRequest: adminOnly }, async (_request, reply) => {
+      await this.#source.fresh()
       void reply.type(this.registry.contentType)
       return this.registry.metrics()
     })
@@ -120,16 +127,27 @@ export class Metrics {
     this.#gauge('skerry_commits_waiting', 'Writes that wait for other nodes.', (gauge) =>
       gauge.set(this.#source.status().sync.waitingCommits),
     )
-    const lag = new Gauge({
-      name: 'skerry_link_lag_changes',
-      help: 'Changes that a peer has yet to make durable.',
-      labelNames: ['peer'] as const,
+    const entries = 'Paths with a change that a peer has yet to make durable, linked or away.'
+    this.#lagGauge('skerry_link_lag_changes', entries, (lag) => lag.entries)
+    const seconds = 'How long ago the oldest change was written that a peer lacks.'
+    this.#lagGauge('skerry_link_lag_seconds', seconds, (lag) => lag.seconds)
+  }
+
+  /** Peers by native links, nodes that this one leads by the pivot protocol, and leaders that it follows so. */
+  #lagGauge(name: string, help: string, figure: (lag: KeyLag) => number): void {
+    const gauge = new Gauge({
+      name,
+      help,
+      labelNames: ['peer', 'key'] as const,
       registers: [this.registry],
       collect: () => {
-        lag.reset()
-        const { links } = this.#source.status().sync
-        for (const { peer, lag: changes } of links.slice(0, MAX_NAMED_PEERS)) {
-          if (peer !== undefined) lag.set({ peer }, changes)
+        gauge.reset()
+        const lags = peerLags(this.#source.status())
+          .filter(({ lag }) => lag.length > 0)
+          .slice(0, MAX_NAMED_PEERS)
+          .flatMap(({ peer, lag }) => lag.map((one) => ({ peer, ...one })))
+        for (const lag of lags.slice(0, MAX_NAMED_LAGS)) {
+          gauge.set({ peer: lag.peer, key: lag.key }, figure(lag))
         }
       },
     })

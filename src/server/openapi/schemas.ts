@@ -14,6 +14,7 @@ export function listOf(items: Schema): Schema {
 const text = { type: 'string' }
 const whole = { type: 'integer', minimum: 0 }
 const flag = { type: 'boolean' }
+const lags = { type: 'array', items: { $ref: '#/components/schemas/Lag' } }
 
 /** An object that has all of these, and may have more in a later version. */
 export function having(properties: Readonly<Record<string, Schema>>): Schema {
@@ -61,8 +62,20 @@ export const schemas = {
   }),
   Status: having({
     ...{ id: text, url: text, ready: flag, epoch: text, run: text, seq: whole, durable: flag },
-    ...{ uptimeMs: whole, sockets: whole, watched: whole, sync: { type: 'object' } },
+    ...{ uptimeMs: whole, sockets: whole, watched: whole },
+    sync: having({
+      links: listOf(having({ open: flag, leads: flag, keys: listOf(text), unacknowledged: whole })),
+      peers: listOf(having({ peer: text, linked: flag, forgotten: flag, lag: lags })),
+    }),
+    pivot: having({
+      nodes: listOf(having({ address: text, healthy: flag, lag: lags })),
+      leaders: listOf(having({ leader: text, active: flag })),
+    }),
   }),
+  Lag: {
+    ...having({ key: text, entries: whole, seconds: { type: 'number', minimum: 0 }, more: flag }),
+    description: 'What a peer lacks of a key; with `more`, both figures are at least.',
+  },
   Health: having({ status: text }),
   BatchResult: {
     oneOf: [

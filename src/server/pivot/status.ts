@@ -5,6 +5,7 @@ import { State } from '../../state/state.ts'
 import { LocalStore } from '../../store/local.ts'
 import { MemoryEngine } from '../../store/memory.ts'
 import type { PivotStatus as Status } from '../../sync/pivot/pivot.ts'
+import type { SyncStatus } from '../../sync/status.ts'
 
 /** A moment as RFC 3339 has it; null for one that never was. */
 export function timeText(nanoseconds: bigint): string | null {
@@ -45,6 +46,16 @@ export function pivotStatus({ nodes, ignoredNodes, leaders, peers }: Status) {
   }
 }
 
+/** The most keys that the board names of one peer that links natively. */
+const MAX_SHOWN_LAGS = 100
+
+/** A peer that links natively, as the board shows it: with what it lacks. */
+function linkedPeer({ peer, linked, forgotten, lag }: SyncStatus['peers'][number]) {
+  if (forgotten) return []
+  const behind = lag.filter(({ entries, more }) => entries > 0 || more)
+  return [{ peer, linked, lag: behind.slice(0, MAX_SHOWN_LAGS) }]
+}
+
 /** How often, at most, the status is shown anew. */
 const SHOW_MS = 100
 
@@ -57,6 +68,7 @@ export class StatusBoard {
   readonly #store: LocalStore
   readonly #env: Env
   readonly #status: () => Status
+  #peers: () => SyncStatus['peers'] = () => []
   #due: (() => void) | undefined
   #closed = false
 
@@ -73,6 +85,12 @@ export class StatusBoard {
     this.#env = env
     this.#status = status
     this.state = new State({ store, env })
+  }
+
+  /** Shows besides how peers are that link natively. */
+  followLinks(peers: () => SyncStatus['peers']): void {
+    this.#peers = peers
+    this.changed()
   }
 
   /** Something has changed: it is shown before long. */
@@ -93,7 +111,8 @@ export class StatusBoard {
   }
 
   async #show(): Promise<void> {
-    const text = JSON.stringify(pivotStatus(this.#status()))
+    const linkedPeers = this.#peers().flatMap(linkedPeer)
+    const text = JSON.stringify({ ...pivotStatus(this.#status()), linkedPeers })
     await this.#store.write([
       { path: STATUS_PATH, decide: (held) => (held?.data === text ? undefined : text) },
     ])

@@ -4,6 +4,7 @@ import { messageOf, SkerryError } from '../../core/errors.ts'
 import { matches } from '../../core/path.ts'
 import type { Change, Store } from '../../store/store.ts'
 import { backoffMs } from '../backoff.ts'
+import { type KeyLag, LagSurvey, type Standing } from '../lag.ts'
 import { peerName } from './address.ts'
 import type { HttpClient } from './http.ts'
 import type { PivotKey } from './keys.ts'
@@ -45,7 +46,8 @@ export interface FollowedKey {
   readonly rewound: boolean
   /** How often that was found, since the start. */
   readonly rewinds: number
-  readonly lag: { readonly entries: number; readonly seconds: number }
+  /** What of this node's writes the leader has yet to get, as it was counted last. */
+  readonly lag: KeyLag
   /** Entries of the leader's list that could not be taken. */
   readonly refused: number
   readonly undeliverable: { readonly count: number; readonly named: readonly Undeliverable[] }
@@ -81,6 +83,7 @@ export class Follower {
   readonly url: string
   readonly #options: FollowerOptions
   readonly #followed: readonly Followed[]
+  readonly #survey: LagSurvey
   /** The keys to look at for news, and who waits for that. */
   #wanted = new Map<Followed, Waiter[]>()
   #cancel: CancelTimer = () => undefined
@@ -108,6 +111,9 @@ export class Follower {
       const puller = new Puller({ key, remote, leader, outbox, removed })
       return { key, outbox, puller, behind: true, listed: undefined }
     })
+    this.#survey = new LagSurvey(env, () =>
+      this.#isFollowed ? this.#followed.map((followed) => this.#standing(followed)) : [],
+    )
   }
 
   /** Reads what was kept. */
@@ -149,7 +155,7 @@ export class Follower {
       if (change.from === leader) continue
       const followed = this.#covering(store, change.entry.path)
       if (followed === undefined) continue
-      followed.outbox.wait(change)
+      followed.outbox.note(change)
       news = true
     }
     if (news && this.#isActive && this.#failures === 0) this.#wake()
@@ -207,7 +213,7 @@ export class Follower {
           lastEntry: puller.lastEntry,
           rewound: puller.isRewound,
           rewinds: puller.rewinds,
-          lag: this.#isActive ? outbox.lag : { entries: 0, seconds: 0 },
+          lag: this.#lagOf({ key, outbox }),
           refused: puller.refused,
           undeliverable: { count: undeliverable.length, named: undeliverable.slice(0, MAX_NAMED) },
         }
@@ -215,11 +221,34 @@ export class Follower {
     }
   }
 
+  /** Counts what the leader has yet to get, unless that was done a moment ago. */
+  measureLag(): Promise<void> {
+    return this.#survey.measure()
+  }
+
   async stop(): Promise<void> {
     this.#stopped = true
     this.#cancel()
     await this.#running
     this.#release(undefined)
+  }
+
+  /** True also while nobody knows yet, after a start, by which protocol the leader is to be followed now. */
+  get #isFollowed(): boolean {
+    return this.#isActive || this.#options.peers.has(peerName(this.url))
+  }
+
+  #standing({ key, outbox }: Pick<Followed, 'key' | 'outbox'>): Standing {
+    const peer = peerName(this.url)
+    return { store: key.store, peer, key: key.path, position: outbox.cursor }
+  }
+
+  #lagOf(followed: Pick<Followed, 'key' | 'outbox'>): KeyLag {
+    if (!this.#isFollowed) return { key: followed.key.path, entries: 0, seconds: 0, more: false }
+    const { again } = followed.outbox
+    const lag = this.#survey.of(this.#standing(followed))
+    const seconds = Math.max(lag.seconds, again.seconds)
+    return { ...lag, entries: lag.entries + again.entries, seconds }
   }
 
   #covering(store: Store, path: string): Followed | undefined {

@@ -4,17 +4,9 @@ import type { HttpClient } from './http.ts'
 import { MAX_ANSWER_BYTES, TRIGGER_LIMIT_MS } from './http.ts'
 import type { PivotKey } from './keys.ts'
 import { peerName } from './address.ts'
+import type { KeyLag } from '../lag.ts'
 import type { PivotPeers } from './peers.ts'
 import { parseVersion, PIVOT_PROTOCOL, PIVOT_ROUTE } from './wire.ts'
-
-/** How far a node is behind with a key. */
-export interface NodeLag {
-  readonly key: string
-  /** Changes that it has not been told of, or has not fetched. */
-  readonly entries: number
-  /** For how long the oldest of them has waited. */
-  readonly seconds: number
-}
 
 /** A node as its leader sees it. */
 export interface NodeHealth {
@@ -27,7 +19,12 @@ export interface NodeHealth {
   readonly compatible: boolean
   /** Why it is not healthy, or not compatible. */
   readonly reason: string
-  readonly lag: readonly NodeLag[]
+  /**
+   * How far it is behind with each key: changes that it has not been told of, or has not fetched; a path counts with
+   * each of its changes, and `seconds` is for how long the first has waited. With `more`, nothing is known of what it
+   * has, because it has not been told of the key since it was last away, or since this node started.
+   */
+  readonly lag: readonly KeyLag[]
 }
 
 /** What a node needs of the leader it belongs to. */
@@ -51,7 +48,10 @@ const OVERLAP_NS = 1_000_000_000n
 interface Debt {
   entries: number
   sinceMs: number
+  more: boolean
 }
+
+const NOTHING: Debt = { entries: 0, sinceMs: 0, more: false }
 
 /**
  * One node of this leader: told of each key that changed, one request at a time, however many changes come
@@ -70,8 +70,9 @@ export class NodePeer {
   #introduced = false
   #lastCheck = 0n
   #reason = 'it has not been checked yet'
-  /** The key that it is being told of. */
+  /** The key that it is being told of, and what it owed of it as that began. */
   #telling: PivotKey | undefined
+  #told: Debt = NOTHING
   /** When it was last told of a key: wall time. */
   readonly #toldAt = new Map<PivotKey, bigint>()
   #stopped = false
@@ -92,11 +93,11 @@ export class NodePeer {
       protocol: this.#protocol,
       compatible,
       reason: this.#reason,
-      lag: [...this.#debts].map(([{ path }, { entries, sinceMs }]) => ({
-        key: path,
-        entries,
-        seconds: Math.max(0, (nowMs - sinceMs) / 1000),
-      })),
+      lag: this.#host.keys.map((key) => {
+        const { entries, sinceMs, more } = this.#owed(key)
+        const seconds = entries > 0 || more ? Math.max(0, (nowMs - sinceMs) / 1000) : 0
+        return { key: key.path, entries, seconds, more }
+      }),
     }
   }
 
@@ -119,7 +120,7 @@ export class NodePeer {
       this.#host.lift(key)
       this.owe(key, entries)
     } else {
-      this.#count(key, entries)
+      this.#count(key, 0)
     }
   }
 
@@ -143,7 +144,8 @@ export class NodePeer {
 
   #oweAll(): void {
     for (const key of this.#host.keys) {
-      if (!this.#debts.has(key)) this.#count(key, 0)
+      this.#count(key, 0)
+      this.#debts.get(key)!.more = true
     }
   }
 
@@ -151,7 +153,7 @@ export class NodePeer {
     if (!this.#host.keys.includes(key)) return
     const debt = this.#debts.get(key)
     if (debt !== undefined) debt.entries += entries
-    else this.#debts.set(key, { entries, sinceMs: this.#host.env.monotonicMs() })
+    else this.#debts.set(key, { entries, sinceMs: this.#host.env.monotonicMs(), more: false })
   }
 
   #pump(): void {
@@ -170,7 +172,8 @@ export class NodePeer {
   }
 
   async #tell(key: PivotKey): Promise<void> {
-    const before = this.#debts.get(key)
+    const before = this.#debts.get(key) ?? { ...NOTHING, sinceMs: this.#host.env.monotonicMs() }
+    this.#told = before
     this.#due.delete(key)
     // What comes from here on may be missing in what it fetches.
     this.#debts.delete(key)
@@ -178,11 +181,19 @@ export class NodePeer {
       await this.#get(`${PIVOT_ROUTE}/synchronize/pivot?key=${key.path}`)
       this.#set(true, '')
     } catch (error) {
-      const since = this.#debts.get(key)
-      const sinceMs = before?.sinceMs ?? this.#host.env.monotonicMs()
-      this.#debts.set(key, { entries: (before?.entries ?? 0) + (since?.entries ?? 0), sinceMs })
+      this.#debts.set(key, this.#owed(key))
       throw error
+    } finally {
+      this.#told = NOTHING
     }
+  }
+
+  /** What it owes of a key; what it is just being told of is owed until it has answered. */
+  #owed(key: PivotKey): Debt {
+    const later = this.#debts.get(key)
+    if (this.#telling !== key || this.#told === NOTHING) return later ?? NOTHING
+    const { entries, sinceMs, more } = this.#told
+    return { entries: entries + (later?.entries ?? 0), sinceMs, more: more || later?.more === true }
   }
 
   async #ping(): Promise<void> {

@@ -64,8 +64,8 @@ export class Outbox {
   /** Up to where the leader has everything, but for what is undeliverable. */
   #cursor = 0
   #savedCursor = 0
-  #waiting = 0
-  #waitingSinceMs = 0
+  /** Since when there are paths to push again. */
+  #againSinceMs = 0
 
   constructor(host: OutboxHost, key: PivotKey) {
     this.#host = host
@@ -106,29 +106,27 @@ export class Outbox {
     return this.#cursor >= this.#key.store.seq && this.#again.size === 0
   }
 
-  /** How many changes wait, and for how long the oldest has. */
-  get lag(): { entries: number; seconds: number } {
-    const entries = Math.max(this.#waiting, this.#again.size)
-    const waitedMs = this.#host.env.monotonicMs() - this.#waitingSinceMs
+  /** How many paths wait although the cursor is beyond them, and for how long. */
+  get again(): { entries: number; seconds: number } {
+    const entries = this.#again.size
+    const waitedMs = this.#host.env.monotonicMs() - this.#againSinceMs
     return { entries, seconds: entries === 0 ? 0 : waitedMs / 1000 }
   }
 
-  /** Notes that a change of the key waits. */
-  wait(change: Placed): void {
-    if (this.#waiting === 0) this.#waitingSinceMs = this.#host.env.monotonicMs()
-    this.#waiting++
-    // A version released from being kept aside is behind the cursor.
-    if (change.seq <= this.#cursor) this.#again.add(change.entry.path)
+  /** Takes a change of the key: a version released from being kept aside is behind the cursor. */
+  note(change: Placed): void {
+    if (change.seq <= this.#cursor) this.pushAgain(change.entry.path)
   }
 
   /** Has the path pushed, whatever was acknowledged. */
   pushAgain(path: string): void {
+    if (this.#again.size === 0) this.#againSinceMs = this.#host.env.monotonicMs()
     this.#again.add(path)
   }
 
   /** Tries everything undeliverable once more. */
   retry(): void {
-    for (const path of this.#undeliverable.keys()) this.#again.add(path)
+    for (const path of this.#undeliverable.keys()) this.pushAgain(path)
   }
 
   /** True if the leader has acknowledged the version, as of the cursor at that time. */
@@ -143,7 +141,7 @@ export class Outbox {
     for (const { path, status } of this.#undeliverable.values()) {
       if (status < 500 && status !== HIDDEN) continue
       if (left-- === 0) return
-      this.#again.add(path)
+      this.pushAgain(path)
     }
   }
 
@@ -170,7 +168,6 @@ export class Outbox {
     const failure = await this.#pushAll(due, listed)
     if (failure !== undefined) throw failure.error
     for (const path of again) this.#again.delete(path)
-    if (this.isEmpty) this.#waiting = 0
   }
 
   /** Keeps how far it has come, if no push has done so. */

@@ -250,6 +250,14 @@ export class Pivot {
     return this.#removed.get(this.#keys.ofPath(path).store)!.restore(path)
   }
 
+  /**
+   * Counts what leaders have yet to get, unless that was done a moment ago; {@link status} tells it.
+   * @throws what reading a store throws
+   */
+  async measureLag(): Promise<void> {
+    await Promise.all(this.#followers.map((follower) => follower.measureLag()))
+  }
+
   get status(): PivotStatus {
     return {
       nodes: this.#leader.health,

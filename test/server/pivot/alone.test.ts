@@ -1,5 +1,10 @@
 import { expect, onTestFinished, test } from 'vitest'
-import { createServer, type Server, type ServerOptions } from '../../../src/index.ts'
+import {
+  createServer,
+  type NodeStatus,
+  type Server,
+  type ServerOptions,
+} from '../../../src/index.ts'
 import { MemoryEngine } from '../../../src/store/memory.ts'
 import { LocalStore } from '../../../src/store/local.ts'
 import { machineEnv } from '../../../src/server/env.ts'
@@ -162,6 +167,29 @@ test('health is there by HTTP, in the status, and live at pivot/status', async (
   const put = await fetch(`${leader.url}/pivot/status`, { method: 'POST', body: '1' })
   expect(put.status).toBe(400)
   expect((await fetch(`${leader.url}/pivot/status`)).status).toBe(200)
+})
+
+test('lag by key is there by HTTP and live at pivot/status, of peers linked natively too', async () => {
+  const leader = await runningNode({ id: 'leader', keys: KEYS })
+  const data = scratchDir()
+  const node = await runningNode({ id: 'n', keys: KEYS, leader: leader.url, memory: false, data })
+  await becomes(() => leader.status().sync.links.map(({ unrepaired }) => unrepaired), [[]])
+  const client = await Client.open(leader.url, 'pivot/status')
+  type Shown = { peer: string; linked: boolean; lag: { key: string; entries: number }[] }
+  const shown = () => (client.watcher.copy as { data: { linkedPeers: Shown[] } }).data.linkedPeers
+  await becomes(() => shown(), [{ peer: 'n', linked: true, lag: [] }])
+  await node.close()
+  await leader.state.text.set('users/1', '1')
+  await becomes(() => shown().map(({ linked }) => linked), [false])
+  await becomes(() => shown()[0]?.lag.map(({ key, entries }) => [key, entries]), [['users/*', 1]])
+  const answer = (await (await fetch(`${leader.url}/_skerry/status`)).json()) as NodeStatus
+  expect(answer.sync.peers[0]?.lag).toMatchObject([
+    { key: 'settings', entries: 0, seconds: 0, more: false },
+    { key: 'users/*', entries: 1, more: false },
+  ])
+  const again = await runningNode({ id: 'n', keys: KEYS, leader: leader.url, memory: false, data })
+  await shows(again, { 'users/1': '1' })
+  await becomes(() => shown(), [{ peer: 'n', linked: true, lag: [] }])
 })
 
 test.each([

@@ -30,7 +30,9 @@ function status(node: Server) {
 async function inStep(node: Server): Promise<void> {
   await becomes(() => {
     const keys = status(node)?.keys ?? []
-    return keys.every(({ lag, lastEntry }) => lag.entries === 0 && lastEntry !== undefined)
+    return keys.every(
+      ({ lag, lastEntry }) => lag.entries === 0 && !lag.more && lastEntry !== undefined,
+    )
   })
 }
 
@@ -122,7 +124,34 @@ test('P12: a leader that accepts connections and then hangs delays no local writ
     await node.state.text.set(`users/${i}`, String(i))
     expect((await node.state.text.get(`users/${i}`))?.data).toBe(String(i))
   }
-  expect(status(node)?.keys[0]?.lag.entries).toBe(100)
+  await becomes(() => status(node)?.keys[0]?.lag.entries, 100)
+})
+
+test('a node that starts again while its leader is away tells what waits for it', async () => {
+  const data = scratchDir()
+  const { leader, node } = await leaderAndNode({ memory: undefined, data })
+  await leader.set('users/u1', '1')
+  await shows(node, { 'users/u1': '1' })
+  await inStep(node)
+  await leader.stop()
+  for (const path of ['users/u2', 'users/u3', 'users/u3']) await node.state.text.set(path, '2')
+  await node.close()
+  const again = await createServer({
+    ...{ data, port: 0, keys: KEYS, leader: leader.url, nodeCheckIntervalMs: 50 },
+  })
+  onTestFinished(() => again.close())
+  await again.listen()
+  const lag = () =>
+    status(again)?.keys.map(({ lag: { key, entries, more } }) => [key, entries, more])
+  await becomes(lag, [
+    ['users/*', 2, false],
+    ['settings', 0, false],
+  ])
+  const seconds = status(again)?.keys[0]?.lag.seconds
+  expect(seconds).toBeGreaterThan(0)
+  await leader.listen()
+  await holds(leader, { 'users/u2': '2', 'users/u3': '2' })
+  await becomes(() => lag()?.[0], ['users/*', 0, false])
 })
 
 test('P17: a leader at another address wipes nobody, and gets what it lacks', async () => {

@@ -27,15 +27,19 @@ async function pair(choice: TransportChoice): Promise<{ fleet: Fleet; node: Memb
   return { fleet, node }
 }
 
+/** True if the first node, where there is one, has been told of every change. */
+function isTold({ pivot }: Pick<Server, 'pivot'>): boolean {
+  const lag = pivot.status.nodes[0]?.lag
+  return lag?.every(({ entries, more }) => entries === 0 && !more) === true
+}
+
 /** Bytes that one change of the leader costs with so many entries in the key: the cheapest of five. */
 async function costOfChange({ fleet, node }: Awaited<ReturnType<typeof pair>>, entries: number) {
   const { server: leader } = fleet.leader
   const padding = `"${'x'.repeat(100)}"`
   for (let i = 0; i < entries; i++) await leader.state.text.set(`users/k${i}`, padding)
   await shows(node.server, { [`users/k${entries - 1}`]: padding })
-  const isQuiet = () =>
-    (leader.status().sync.links[0]?.lag ?? 0) === 0 &&
-    (leader.pivot.status.nodes[0]?.lag ?? []).length === 0
+  const isQuiet = () => (leader.status().sync.links[0]?.unacknowledged ?? 0) === 0 && isTold(leader)
   await becomes(isQuiet)
   const costs: number[] = []
   for (let i = 0; i < 5; i++) {
@@ -81,7 +85,7 @@ function availability(choice: TransportChoice): void {
     const { fleet, node } = await pair(choice)
     for (let i = 0; i < 2000; i++) await put(fleet.leader, `users/k${i}`, `"${'x'.repeat(100)}"`)
     await shows(node.server, { 'users/k1999': `"${'x'.repeat(100)}"` })
-    await becomes(() => fleet.leader.server.pivot.status.nodes[0]?.lag, [])
+    await becomes(() => isTold(fleet.leader.server))
     const carried = () => node.gates.reduce((sum, { bytes }) => sum + bytes, 0)
     const before = carried()
     await put(fleet.leader, 'settings', '"dark"')
@@ -138,7 +142,7 @@ function availability(choice: TransportChoice): void {
     const { fleet, node } = await pair(choice)
     const { pivot, store } = fleet.leader.server
     const checked = () => pivot.status.nodes[0]?.lastCheck ?? 0n
-    await becomes(() => pivot.status.nodes[0]?.lag, [])
+    await becomes(() => isTold({ pivot }))
     const before = [store.seq, node.server.store.seq]
     for (let round = 0; round < 10; round++) {
       const last = checked()
