@@ -1,21 +1,28 @@
 /**
- * How many requests a second does a node answer over REST? 64 connections, entries of 200 B: reads, writes kept in
+ * How many requests a second does a node answer over REST? 64 connections, entries of 120 B: reads, writes kept in
  * memory, and durable writes. Beside it, in the same run, bare `node:http` that keeps texts in a Map, in memory.
- * Rounds interleave, one process each. The CPU time of a request tells more than its rate where others load the
- * machine.
+ *
+ * Each side has a process of its own, and this one asks; all live through all rounds, which are short and take turns,
+ * so that each of ours is compared with the one beside it. The machine is shared with whoever else works on it: the CPU
+ * time of a request, of all threads of a server, tells more than its rate. So does that of the asking: what a side
+ * answers can't be more than what is asked.
  */
 import { randomBytes } from 'node:crypto'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { median, percentile, printRatio } from './lib/figures.ts'
-import { load, type NextRequest, requestText } from './lib/load.ts'
+import { Load, type NextRequest, requestBytes } from './lib/load.ts'
 import { builtPackage, isSide, type Serve, type Served, type Side, startSide } from './lib/side.ts'
 
 const CONNECTIONS = 64
-const ROUNDS = 3
+const ROUNDS = 15
+const ROUND_MS = 400
+/** What runs first is not compiled yet. */
 const WARMUP_REQUESTS = 40_000
-const MEASURE_MS = 1500
+const MAX_WARMUP_MS = 10_000
 const PATHS = 1000
+/** Requests are made before the measurement, and used again and again. */
+const REQUESTS = 8192
 
 async function node(place: { data: string } | { memory: true }): Promise<Served> {
   const { createServer } = await builtPackage()
@@ -60,12 +67,6 @@ const sides: Record<string, Serve> = {
   bare,
 }
 
-interface Figures {
-  readonly perSecond: number
-  readonly p99Ms: number
-  readonly cpuUs: number
-}
-
 const padding = randomBytes(1 << 16).toString('base64')
 
 function randomPath(): string {
@@ -77,44 +78,81 @@ function randomBody(): string {
   return `{"name":"${padding.slice(at, at + 100)}"}`
 }
 
-const get: NextRequest = () => requestText('GET', randomPath())
-const post: NextRequest = () => requestText('POST', randomPath(), randomBody())
-
-async function measured(side: Side, next: NextRequest): Promise<Figures> {
-  const { port } = side
-  const options = {
-    port,
-    connections: CONNECTIONS,
-    warmup: WARMUP_REQUESTS,
-    measureMs: MEASURE_MS,
-  }
-  let beforeUs = 0
-  let usedUs = 0
-  const begun = async (): Promise<void> => void (beforeUs = await side.cpuUs())
-  const ended = async (): Promise<void> => void (usedUs = (await side.cpuUs()) - beforeUs)
-  const { perSecond, latenciesMs } = await load({ ...options, next, begun, ended })
-  return { perSecond, p99Ms: percentile(latenciesMs, 0.99), cpuUs: usedUs / latenciesMs.length }
+/** Goes round and round through requests made beforehand. */
+function cycle(make: () => Buffer): NextRequest {
+  const requests = Array.from({ length: REQUESTS }, make)
+  let at = 0
+  return () => requests[at++ % REQUESTS]!
 }
 
-async function fill({ port }: Side): Promise<void> {
-  for (let n = 0; n < PATHS; n++) {
-    const url = `http://127.0.0.1:${port}/users/${n}`
-    await (await fetch(url, { method: 'POST', body: randomBody() })).text()
+const get = cycle(() => requestBytes('GET', randomPath()))
+const post = cycle(() => requestBytes('POST', randomPath(), randomBody()))
+
+interface Figures {
+  readonly perSecond: number
+  readonly p99Ms: number
+  /** CPU time of one request in all threads of the server, in microseconds. */
+  readonly cpuUs: number
+  /** The same of asking. */
+  readonly askingUs: number
+}
+
+/** One side under load. */
+class Contender {
+  readonly #side: Side
+  readonly #load: Load
+
+  constructor(side: Side, load: Load) {
+    this.#side = side
+    this.#load = load
+  }
+
+  static async of(name: string, next: NextRequest): Promise<Contender> {
+    const side = await startSide(import.meta.url, name)
+    const { port } = side
+    for (let n = 0; n < PATHS; n++) {
+      const url = `http://127.0.0.1:${port}/users/${n}`
+      await (await fetch(url, { method: 'POST', body: randomBody() })).text()
+    }
+    const load = await Load.open(port, CONNECTIONS)
+    const deadline = performance.now() + MAX_WARMUP_MS
+    let warm = 0
+    while (warm < WARMUP_REQUESTS && performance.now() < deadline) {
+      warm += (await load.put(next, ROUND_MS)).count
+    }
+    return new Contender(side, load)
+  }
+
+  async round(next: NextRequest): Promise<Figures> {
+    const before = await this.#side.cpuUs()
+    const beforeHere = process.cpuUsage()
+    const { count, perSecond, latenciesMs } = await this.#load.put(next, ROUND_MS)
+    const { user, system } = process.cpuUsage(beforeHere)
+    const cpuUs = ((await this.#side.cpuUs()) - before) / count
+    const askingUs = (user + system) / count
+    return { perSecond, p99Ms: percentile(latenciesMs, 0.99), cpuUs, askingUs }
+  }
+
+  async close(): Promise<void> {
+    this.#load.close()
+    await this.#side.stop()
   }
 }
 
-/** Measures both sides in turn; a round of one is compared with the round of the other beside it. */
+/** Measures both sides in turn, and takes the middle one of the ratios of rounds side by side. */
 async function compare(what: string, name: string, next: NextRequest): Promise<void> {
+  const [ours, theirs] = [await Contender.of(name, next), await Contender.of('bare', next)]
   const rounds: { ours: Figures; theirs: Figures }[] = []
   for (let round = 0; round < ROUNDS; round++) {
-    const ours = await oneRound(name, next)
-    rounds.push({ ours, theirs: await oneRound('bare', next) })
+    rounds.push({ ours: await ours.round(next), theirs: await theirs.round(next) })
   }
-  const ratios = rounds.map(({ ours, theirs }) => ours.perSecond / theirs.perSecond)
+  await ours.close()
+  await theirs.close()
   for (const [unit, pick] of [
     ['requests/s', (figures: Figures) => figures.perSecond],
     ['µs of CPU each', (figures: Figures) => figures.cpuUs],
     ['ms p99', (figures: Figures) => figures.p99Ms],
+    ['µs of CPU for asking', (figures: Figures) => figures.askingUs],
   ] as const) {
     printRatio(what, {
       ours: median(rounds.map(({ ours }) => pick(ours))),
@@ -123,17 +161,10 @@ async function compare(what: string, name: string, next: NextRequest): Promise<v
       unit,
     })
   }
-  console.log(`${what}: median of the rounds' ratios of requests/s ${median(ratios).toFixed(2)}`)
-}
-
-async function oneRound(name: string, next: NextRequest): Promise<Figures> {
-  const side = await startSide(import.meta.url, name)
-  try {
-    await fill(side)
-    return await measured(side, next)
-  } finally {
-    await side.stop()
-  }
+  const rates = rounds.map(({ ours, theirs }) => ours.perSecond / theirs.perSecond)
+  const costs = rounds.map(({ ours, theirs }) => theirs.cpuUs / ours.cpuUs)
+  const [rate, cost] = [median(rates).toFixed(2), median(costs).toFixed(2)]
+  console.log(`${what}: of the rate of bare node:http ${rate}; by CPU time alone it were ${cost}`)
 }
 
 if (!(await isSide(sides))) {

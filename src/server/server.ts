@@ -47,6 +47,7 @@ import { tombstoneRoutes } from './data/tombstones.ts'
 import { transferRoutes } from './data/transfer.ts'
 import { socketTransport } from './sockets/transport.ts'
 import { Upgrades } from './sockets/upgrade.ts'
+import { warmUp } from './warmup.ts'
 
 /** How long a stop waits for requests in flight. */
 const DRAIN_MS = 5000
@@ -390,6 +391,7 @@ export async function createServer(
   env: Env = machineEnv,
 ): Promise<Server> {
   const resolved = resolveOptions(options)
+  await warmUp()
   const perimeter = await Perimeter.open(resolved, env)
   let store: Store | undefined
   try {
