@@ -2,7 +2,7 @@ import { type CommitAsked, type Commitment, neededFor } from '../src/core/commit
 import { compareVersions, type Entry } from '../src/core/entry.ts'
 import { EVERYTHING } from '../src/core/path.ts'
 import type { MergeSource, Write, Written } from '../src/store/store.ts'
-import type { SyncOptions } from '../src/sync/sync.ts'
+import type { SyncOptions } from '../src/sync/options.ts'
 import { Cluster, type ClusterPlan } from './cluster.ts'
 import { sha256 } from './env.ts'
 import { type Fault, Faults } from './faults.ts'

@@ -35,7 +35,7 @@ export type { Logger } from './server/log.ts'
 export type { ServerOptions } from './server/options.ts'
 export type { KeyOptions, PivotOptions } from './server/pivot/options.ts'
 export type { HttpAnswer, HttpClient, HttpRequest } from './sync/pivot/http.ts'
-export type { Conflict } from './sync/sync.ts'
+export type { Conflict } from './sync/options.ts'
 export type { AttachOptions, Pivot, PivotStatus } from './sync/pivot/pivot.ts'
 export { createServer, type Server } from './server/server.ts'
 export {

@@ -1,4 +1,4 @@
-import type { Conflict } from '../sync/sync.ts'
+import type { Conflict } from '../sync/options.ts'
 import { silent } from './log.ts'
 import type { ResolvedOptions } from './options.ts'
 

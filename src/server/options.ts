@@ -8,7 +8,7 @@ import { isLoopback } from './access/host.ts'
 import { isKeyFile, JWT_ALGORITHMS, type JwtOptions } from './access/jwt.ts'
 import type { Filters } from '../state/filters.ts'
 import type { StoreOpener } from '../store/opener.ts'
-import { type Conflict, DEFAULT_TOMBSTONE_TTL_MS } from '../sync/sync.ts'
+import { type Conflict, DEFAULT_TOMBSTONE_TTL_MS } from '../sync/options.ts'
 import type { Logger } from './log.ts'
 import {
   checkClient,

@@ -23,7 +23,6 @@ import { SocketChannel } from './sockets/channel.ts'
 import { type ClusterNode, openClusterNode } from './cluster/node.ts'
 import { allowCompression } from './rest/compression.ts'
 import { type PeerHeaders, peerHeaders } from './access/credentials.ts'
-import { conflictHook } from './conflict.ts'
 import { machineEnv } from './env.ts'
 import { answerClientError, answerFailure, failureOf } from './failure.ts'
 import { frontRoute } from './pages/front.ts'
@@ -43,9 +42,9 @@ import { pivotStatus } from './pivot/status.ts'
 import { METHODS, restRoutes } from './rest/rest.ts'
 import { ClientSockets } from './sockets/socket.ts'
 import { stateOn } from './state.ts'
+import { syncOptions } from './sync-options.ts'
 import { tombstoneRoutes } from './data/tombstones.ts'
 import { transferRoutes } from './data/transfer.ts'
-import { socketTransport } from './sockets/transport.ts'
 import { Upgrades } from './sockets/upgrade.ts'
 import { warmUp } from './warmup.ts'
 
@@ -111,21 +110,7 @@ export class Server {
     this.#perimeter = perimeter
     this.#side = side
     this.#startedMs = env.monotonicMs()
-    const { keys, leader, peers, tombstoneTtlMs } = options
-    const { secrets } = perimeter
-    const sync = {
-      store,
-      env,
-      transport: side.choosing(socketTransport(headers)),
-      keys,
-      peers,
-      tombstoneTtlMs,
-      pivotPeers: side.peers,
-      onConflict: conflictHook(options),
-      changed: () => side.board.changed(),
-      ...side.links(leader),
-      ...(secrets !== undefined && { secrets: () => secrets.current() }),
-    }
+    const sync = syncOptions(store, env, options, { side, perimeter, headers })
     this.#links = new Links(
       store,
       () => new Sync(sync),

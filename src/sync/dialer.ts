@@ -15,6 +15,8 @@ export interface DialerHost {
   link(channel: Channel, dialer: Dialer): Link
   /** Calls back once no link with that node is up; at once if there is none. */
   whenUnlinked(nodeId: string, callback: () => void): void
+  /** An attempt came to nothing, for a reason that was not told since the last link opened. */
+  unreached(dialer: Dialer, reason: string): void
 }
 
 /** Keeps a link up to one address: dials, and dials again with jittered backoff. */
@@ -27,6 +29,8 @@ export class Dialer {
   #cancel: CancelTimer = () => undefined
   #failures = 0
   #lastError: string | undefined
+  /** The reason that was told last. */
+  #told: string | undefined
   #linkedAtMs = 0
   #stopped = false
 
@@ -58,11 +62,19 @@ export class Dialer {
     this.#cancel()
   }
 
+  /** Its link has opened: what ends it, and what fails from then on, is news again. */
+  opened(): void {
+    this.#told = undefined
+  }
+
   /** Its link has ended. */
   ended(error: SkerryError): void {
-    const nodeId = this.#link?.peer?.nodeId
+    const { peer, session } = this.#link ?? {}
+    const nodeId = peer?.nodeId
     const heldMs = this.#host.env.monotonicMs() - this.#linkedAtMs
     this.#link = undefined
+    // The end of an open link is told as such, and that of one of two is no loss.
+    if (session?.open === true || error.code === 'SKERRY_LINK_REPLACED') this.#told = error.message
     if (heldMs >= STEADY_MS) this.#failures = 0
     // The peer may have dialed this node at the same time; one link of the two is enough.
     if (nodeId === undefined) this.#retry(error.message)
@@ -80,6 +92,8 @@ export class Dialer {
     this.#lastError = reason
     if (this.#stopped) return
     this.#failures++
+    if (reason !== this.#told) this.#host.unreached(this, reason)
+    this.#told = reason
     const { env } = this.#host
     this.#cancel = env.setTimer(backoffMs(this.#failures, env.random()), () => this.start())
   }

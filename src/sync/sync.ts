@@ -1,72 +1,36 @@
 import type { CommitAsked, CommitPlace } from '../core/commitment.ts'
-import type { Env } from '../core/env.ts'
 import { NODE_ID } from '../core/entry.ts'
 import { type SkerryError, skerryError } from '../core/errors.ts'
 import { NS_PER_MS } from '../core/env.ts'
 import { assertKey, EVERYTHING } from '../core/path.ts'
-import type { CollectionRule, Contest, Store } from '../store/store.ts'
+import type { CollectionRule, Contest } from '../store/store.ts'
 import { Collector } from './collector.ts'
 import { CommitNodes } from './commit-nodes.ts'
 import { Commits } from './commits.ts'
 import { Dialer } from './dialer.ts'
+import type { SyncEvent } from './event.ts'
 import { type KnownPeer, KnownPeers } from './known.ts'
 import { Link, type LinkHost, type MayShare } from './link.ts'
 import { LagSurvey } from './lag.ts'
 import type { Forget, Hello } from './messages.ts'
 import { ClockOffsets } from './offsets.ts'
+import {
+  DEFAULT_COLLECT_INTERVAL_MS,
+  DEFAULT_REPAIR_INTERVAL_MS,
+  DEFAULT_TOMBSTONE_TTL_MS,
+  type SyncOptions,
+} from './options.ts'
 import { httpUrl, peerName } from './pivot/address.ts'
 import { PivotPeers } from './pivot/peers.ts'
 import { ReachedAddresses } from './reached.ts'
 import { Standings } from './standings.ts'
 import { linkStatus, type LinkStatus, peerStatus, type SyncStatus } from './status.ts'
-import type { Channel, Transport } from './transport.ts'
+import type { Channel } from './transport.ts'
 import { SealedChannel } from './trust/channel.ts'
-import type { Secrets } from './trust/secrets.ts'
 import { asSkerryError } from './wire.ts'
 
 /** An old link has this long to show that its peer is still there, before a newcomer takes its place. */
 const PROBE_MS = 2_000
-
-const DEFAULT_REPAIR_INTERVAL_MS = 600_000
-
-const DEFAULT_COLLECT_INTERVAL_MS = 60_000
-
-/** The default of `tombstoneTtlMs`: 30 days. */
-export const DEFAULT_TOMBSTONE_TTL_MS = 2_592_000_000
-
-/** Two versions of a path whose writers can't have known of each other, as far as a node can tell. */
-export type Conflict = Pick<Contest, 'winner' | 'loser'>
-
-/** How a node keeps in step with others. */
-export interface SyncOptions {
-  readonly store: Store
-  readonly env: Env
-  readonly transport: Transport
-  /** What to share: paths, globs or `**`. Default: everything. */
-  readonly keys?: readonly string[]
-  /** Address of the leader, whose clock is the reference. */
-  readonly leader?: string
-  /** What is shared with the leader. Default: `keys`. */
-  readonly leaderKeys?: readonly string[]
-  /** Further leaders, each of some of the keys. */
-  readonly branches?: readonly { readonly url: string; readonly keys: readonly string[] }[]
-  /** Addresses of further nodes to link with. */
-  readonly peers?: readonly string[]
-  /** Secrets that links are sealed with; who has none of them gets no link. Default: links are not sealed. */
-  readonly secrets?: Secrets
-  /** How long after a repair the next one checks all keys, give or take half of it. Default 600,000 ms. */
-  readonly repairIntervalMs?: number
-  /** How long between two looks for tombstones that may go, give or take half of it. Default 60,000 ms. */
-  readonly collectIntervalMs?: number
-  /** After so long a tombstone goes though a peer has not acknowledged it. Default 2,592,000,000 ms: 30 days. */
-  readonly tombstoneTtlMs?: number
-  /** Peers of the pivot protocol that share keys of the store. Default: those noted in it. */
-  readonly pivotPeers?: PivotPeers
-  /** Called when one of two versions that were written apart overrules the other, once that is durable. */
-  readonly onConflict?: (conflict: Conflict) => void
-  /** Called when a link with a peer begins or ends. */
-  readonly changed?: () => void
-}
 
 /**
  * Keeps a store in step with its leader and peers. Opens links to those it was told of and takes
@@ -93,7 +57,11 @@ export class Sync {
   readonly #commits: Commits
   readonly #standings: Standings
   readonly #survey: LagSurvey
+  /** Peers of whose clones was told while they are linked. */
+  readonly #cloned = new Set<string>()
   #conflicts = 0
+  /** The epoch that was told last. */
+  #epoch: string
   #stopped = false
 
   constructor(options: SyncOptions) {
@@ -101,6 +69,7 @@ export class Sync {
     this.#keys = options.keys ?? [EVERYTHING]
     this.#keys.forEach(assertKey)
     const { store, env, leader, leaderKeys, branches = [], peers = [] } = options
+    this.#epoch = store.epoch
     this.#known = new KnownPeers(store, this.#keys)
     const session = (nodeId: string) => this.#admitted.get(nodeId)?.session
     this.#standings = new Standings(store, this.#known, session)
@@ -260,6 +229,8 @@ export class Sync {
         if (this.#admitted.has(nodeId)) this.#unlinked.push({ nodeId, callback })
         else callback()
       },
+      unreached: (dialer: Dialer, reason: string) =>
+        this.#tell({ type: 'unreached', url: dialer.url, reason }),
     }
     this.#dialers.push(new Dialer(host, url, leads))
   }
@@ -301,6 +272,7 @@ export class Sync {
         break
       }
       if (old.peer?.run !== hello.run && (await old.probe(PROBE_MS))) {
+        this.#tellOfClone(hello.nodeId)
         throw skerryError('NODE_CLONED', hello.nodeId)
       }
       if (this.#keepsOld(old, link, hello)) throw skerryError('LINK_REPLACED', hello.nodeId)
@@ -326,11 +298,6 @@ export class Sync {
   /** Addresses that no link has ever reached. */
   #unreached(): string[] {
     return this.#linked().flatMap(({ url }) => (this.#reached.has(url) ? [] : url))
-  }
-
-  #opened(link: Link): void {
-    link.session!.forget(this.#known.forgotten)
-    this.#options.changed?.()
   }
 
   #conflict({ winner, loser }: Contest): void {
@@ -367,6 +334,16 @@ export class Sync {
     store.correctClock(this.#offsets.correction())
   }
 
+  #opened(link: Link): void {
+    const peer = link.peer!.nodeId
+    const dialer = this.#links.get(link)
+    dialer?.opened()
+    link.session!.forget(this.#known.forgotten)
+    const { keys } = link.session!
+    const clockOffsetMs = Number((this.#offsets.of(peer) ?? 0n) / NS_PER_MS)
+    this.#tell({ type: 'linked', peer, url: dialer?.url, keys, clockOffsetMs })
+  }
+
   #ended(link: Link, error: SkerryError): void {
     const dialer = this.#links.get(link)
     this.#links.delete(link)
@@ -375,15 +352,30 @@ export class Sync {
     if (nodeId !== undefined && this.#admitted.get(nodeId) === link) {
       this.#standings.end(nodeId, link.peer!.epoch, link.session)
       this.#admitted.delete(nodeId)
+      this.#cloned.delete(nodeId)
+      if (link.session?.open === true) {
+        this.#tell({ type: 'unlinked', peer: nodeId, url: dialer?.url, reason: error })
+      }
       this.#callUnlinked(nodeId)
     }
     dialer?.ended(error)
-    this.#options.changed?.()
+  }
+
+  /** The clone dials on and on. */
+  #tellOfClone(peer: string): void {
+    if (!this.#cloned.has(peer)) this.#tell({ type: 'cloned', peer })
+    this.#cloned.add(peer)
+  }
+
+  #tell(event: SyncEvent): void {
+    if (!this.#stopped) this.#options.onEvent?.(event)
   }
 
   /** A new epoch makes every link that was greeted with the old one start over. */
   #renewed(): void {
     const { epoch } = this.#options.store
+    if (epoch !== this.#epoch) this.#tell({ type: 'renewed', epoch })
+    this.#epoch = epoch
     for (const link of this.#links.keys()) {
       if (link.epoch !== epoch) link.close(skerryError('NODE_REWOUND'))
     }

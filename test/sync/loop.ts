@@ -1,6 +1,7 @@
 import { LocalStore } from '../../src/store/local.ts'
 import { MemoryEngine } from '../../src/store/memory.ts'
-import { Sync, type SyncOptions } from '../../src/sync/sync.ts'
+import { Sync } from '../../src/sync/sync.ts'
+import type { SyncOptions } from '../../src/sync/options.ts'
 import type { Channel, ChannelListener, Transport } from '../../src/sync/transport.ts'
 import { VirtualEnv } from '../../src/testing/env.ts'
 
