@@ -18,11 +18,7 @@ export const clone: Scene = {
   name: 'clone',
   summary:
     'a data directory is started twice: the newcomer is refused; then either of them goes on',
-  plan: (random) => ({
-    ...randomPlan(random, random.pick(TOPOLOGIES)),
-    // A clone whose clock is wild, too, is not found out: see docs/link.md.
-    clockOffsetMs: () => 0,
-  }),
+  plan: (random) => randomPlan(random, random.pick(TOPOLOGIES)),
   begin: (cluster) => ({ calm: () => cloneOne(cluster) }),
 }
 

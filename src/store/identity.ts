@@ -5,8 +5,9 @@ import type { Position } from './store.ts'
 /** How many starts a store remembers. */
 const RUNS_KEPT = 50
 
-/** How many epochs that ended without loss a store remembers. */
+/** How many epochs that ended without loss a store remembers, and how many of the starts of each. */
 const FORMER_KEPT = 10
+const FORMER_RUNS_KEPT = 10
 
 /** One start of the store. */
 interface Run {
@@ -15,13 +16,20 @@ interface Run {
   readonly firstSeq: number
 }
 
+/** An epoch that ended without any loss. */
+export interface FormerEpoch {
+  readonly epoch: string
+  /** Its last runs and its newest sequence number; left out where that was not written down yet. */
+  readonly ending?: { readonly runs: readonly Run[]; readonly seq: number } | undefined
+}
+
 /** Who a store is: its node, its epoch, and its last runs, the newest one at the end. */
 export interface Identity {
   readonly nodeId: string
   readonly epoch: string
   readonly runs: readonly Run[]
   /** Epochs before this one that ended without any loss, newest first. */
-  readonly formerly: readonly string[]
+  readonly formerly: readonly FormerEpoch[]
   /** Changes up to here count as acknowledged, since what was said of them may be lost. */
   readonly acknowledgedTo: number
 }
@@ -40,7 +48,8 @@ export function startRun(env: Env, identity: Identity, firstSeq: number): Identi
 /** The same node with a new history, whose old one is whole but told in other stamps. */
 export function renewed(env: Env, identity: Identity, firstSeq: number): Identity {
   const { nodeId, epoch, acknowledgedTo } = identity
-  const formerly = [epoch, ...identity.formerly].slice(0, FORMER_KEPT)
+  const ending = { runs: identity.runs.slice(-FORMER_RUNS_KEPT), seq: firstSeq - 1 }
+  const formerly = [{ epoch, ending }, ...identity.formerly].slice(0, FORMER_KEPT)
   return startRun(env, { ...newIdentity(env, nodeId), formerly, acknowledgedTo }, firstSeq)
 }
 
@@ -52,35 +61,62 @@ export function rewound(env: Env, identity: Identity, firstSeq: number): Identit
 }
 
 /**
- * True if the position lies in the history of `identity`, whose newest sequence number is `seq`.
- * A peer may name only what this store once made durable: if it is not there, the store was rewound.
+ * True if the position lies in the history of `identity`, whose newest sequence number is `seq`: in its epoch, or
+ * in one before that ended without loss. A peer may name only what this store once made durable: if it is not
+ * there, the store was rewound.
  */
 export function inHistory(identity: Identity, seq: number, position: Position): boolean {
-  const { epoch, runs } = identity
-  if (position.epoch !== epoch) return false
+  const { epoch, runs, formerly } = identity
+  if (position.epoch === epoch) return inRuns(runs, RUNS_KEPT, seq, position)
+  const former = formerly.find((each) => each.epoch === position.epoch)
+  if (former?.ending === undefined) return former !== undefined
+  return inRuns(former.ending.runs, FORMER_RUNS_KEPT, former.ending.seq, position)
+}
+
+function inRuns(runs: readonly Run[], kept: number, seq: number, position: Position): boolean {
   const at = runs.findIndex((run) => run.id === position.run)
   // Of runs too old to be kept only this is known: they ended before the oldest one kept began.
-  if (at === -1) return runs.length === RUNS_KEPT && position.seq < runs[0]!.firstSeq
+  if (at === -1) return runs.length === kept && position.seq < runs[0]!.firstSeq
   const next = runs[at + 1]
   return position.seq <= (next ? next.firstSeq - 1 : seq)
 }
 
 export function packIdentity(identity: Identity): Uint8Array {
   const { nodeId, epoch, formerly, acknowledgedTo } = identity
-  const runs = identity.runs.map(({ id, firstSeq }) => [id, firstSeq])
-  return pack([nodeId, epoch, runs, formerly, acknowledgedTo])
+  const endings = formerly.map(({ ending }) =>
+    ending ? [packRuns(ending.runs), ending.seq] : null,
+  )
+  const names = formerly.map((former) => former.epoch)
+  return pack([nodeId, epoch, packRuns(identity.runs), names, acknowledgedTo, endings])
 }
 
 export function unpackIdentity(bytes: Uint8Array): Identity {
-  const [nodeId, epoch, runs, formerly, acknowledgedTo] = readTuple(unpack(bytes), 'identity')
+  const [nodeId, epoch, runs, names, acknowledgedTo, said] = readTuple(unpack(bytes), 'identity')
+  const endings = readTuple(said ?? [], 'endings of former epochs').map(unpackEnding)
   return {
     nodeId: readText(nodeId, 'node id'),
     epoch: readText(epoch, 'epoch'),
-    runs: readTuple(runs, 'runs').map((run) => {
-      const [id, firstSeq] = readTuple(run, 'run')
-      return { id: readText(id, 'run id'), firstSeq: readCount(firstSeq, 'first sequence') }
+    runs: unpackRuns(runs),
+    formerly: readTuple(names ?? [], 'former epochs').map((name, i) => {
+      return { epoch: readText(name, 'epoch'), ending: endings[i] }
     }),
-    formerly: readTuple(formerly ?? [], 'former epochs').map((each) => readText(each, 'epoch')),
     acknowledgedTo: readCount(acknowledgedTo ?? 0, 'acknowledged sequence'),
   }
+}
+
+function packRuns(runs: readonly Run[]): [id: string, firstSeq: number][] {
+  return runs.map(({ id, firstSeq }) => [id, firstSeq])
+}
+
+function unpackRuns(runs: unknown): Run[] {
+  return readTuple(runs, 'runs').map((run) => {
+    const [id, firstSeq] = readTuple(run, 'run')
+    return { id: readText(id, 'run id'), firstSeq: readCount(firstSeq, 'first sequence') }
+  })
+}
+
+function unpackEnding(ending: unknown): FormerEpoch['ending'] {
+  if (ending === null) return undefined
+  const [runs, seq] = readTuple(ending, 'ending')
+  return { runs: unpackRuns(runs), seq: readCount(seq, 'sequence') }
 }

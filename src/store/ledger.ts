@@ -2,7 +2,7 @@ import { pack, readCount, readText, readTuple, unpack } from '../core/codec.ts'
 import { matches } from '../core/path.ts'
 import type { Engine, EngineOp } from './engine.ts'
 import { acknowledgementKey, checkpointKey, peerAndKey, prefixRange } from './layout.ts'
-import type { Acknowledgement, Checkpoint, Position } from './store.ts'
+import { type Acknowledgement, type Checkpoint, type Position, SEEN } from './store.ts'
 
 /** What this store has of its peers, and they of it: checkpoints and acknowledgements, in memory. */
 export class Ledger {
@@ -75,14 +75,20 @@ export class Ledger {
     return { ...said, ever: Math.max(said.seq, said.ever, before?.ever ?? 0) }
   }
 
-  /** The keys under which the engine holds checkpoints. */
-  checkpointKeys(): Iterable<string> {
-    return this.#checkpoints.keys()
+  /** The keys under which the engine holds checkpoints that end with this store's epoch. */
+  checkpointKeys(): string[] {
+    return [...this.#checkpoints.keys()].filter(endsWithEpoch)
   }
 
+  /** Forgets the checkpoints that end with this store's epoch. */
   clearCheckpoints(): void {
-    this.#checkpoints.clear()
+    for (const key of this.checkpointKeys()) this.#checkpoints.delete(key)
   }
+}
+
+/** True of the engine's key of a checkpoint that covers something. */
+export function endsWithEpoch(key: string): boolean {
+  return peerAndKey(key)[1] !== SEEN
 }
 
 export function checkpointOp({ peer, key, position }: Checkpoint): EngineOp {

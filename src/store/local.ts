@@ -19,7 +19,7 @@ import { type Identity, inHistory, packIdentity, renewed, rewound } from './iden
 import * as layout from './layout.ts'
 import { Collection, raiseHorizons } from './collection.ts'
 import type { Horizons } from './horizons.ts'
-import { checkpointOp, Ledger } from './ledger.ts'
+import { checkpointOp, endsWithEpoch, Ledger } from './ledger.ts'
 import { type Opened, openStore } from './opening.ts'
 import { Pages } from './pages.ts'
 import * as port from './store.ts'
@@ -117,7 +117,7 @@ export class LocalStore implements port.Store {
   }
 
   get formerly(): readonly string[] {
-    return this.#identity.formerly
+    return this.#identity.formerly.map(({ epoch }) => epoch)
   }
 
   get run(): string {
@@ -353,7 +353,8 @@ export class LocalStore implements port.Store {
     const identity = begin(this.#env, this.#identity, group.seq + 1)
     group.renew(identity.epoch)
     group.keep({ key: layout.IDENTITY_KEY, value: packIdentity(identity) })
-    for (const key of [...this.#ledger.checkpointKeys(), ...group.kept('c')]) group.keep({ key })
+    const unsaved = group.kept('c').filter(endsWithEpoch)
+    for (const key of [...this.#ledger.checkpointKeys(), ...unsaved]) group.keep({ key })
     group.afterwards(() => {
       this.#identity = identity
       this.#ledger.raiseFloor(identity.acknowledgedTo)

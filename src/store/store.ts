@@ -81,9 +81,16 @@ export interface Position {
   readonly seq: number
 }
 
+/**
+ * In the place of a key: the furthest point at which a peer was seen, whatever of it is merged. Something here may
+ * come from there, so a peer that lacks it was taken back. It outlives this store's own history.
+ */
+export const SEEN = ''
+
 /** How far this store has merged a peer's feed, for one shared key. */
 export interface Checkpoint {
   readonly peer: string
+  /** The key, or {@link SEEN}. */
   readonly key: string
   readonly position: Position
   /**
@@ -285,11 +292,14 @@ export interface Store {
   /** Keeps notes, all or none; of two with one name the later counts. */
   saveNotes(notes: readonly Note[]): Promise<void>
 
-  /** False if a position of this epoch names a run or a sequence this store lacks: it was rewound. */
+  /**
+   * False if a position of this epoch, or of one named in `formerly`, names a run or a sequence this store lacks: it
+   * was rewound. False also of epochs that are not this store's.
+   */
   knows(position: Position): boolean
   /**
    * Starts a new history, because a peer proved that this store was taken back: a new epoch, and no
-   * checkpoint of any peer. All that was held when this run began counts as acknowledged.
+   * checkpoint of any peer but {@link SEEN}. All that was held when this run began counts as acknowledged.
    */
   renewEpoch(): Promise<void>
 

@@ -59,5 +59,14 @@ export async function answerItems(
     if (missing < page.upTo && !settled) wanted.push(missing)
   }
   const entries = found.map(({ entry }) => entry)
-  return { kind: 'entries', id, entries, wanted, upTo: page.upTo, fresh: freshOf(store, found) }
+  const { seq } = store
+  return {
+    kind: 'entries',
+    id,
+    entries,
+    wanted,
+    upTo: page.upTo,
+    fresh: freshOf(store, found),
+    seq,
+  }
 }

@@ -1,6 +1,7 @@
 import { intersect } from '../core/path.ts'
 import type { Horizon, Position, Store } from '../store/store.ts'
 import type { Hello } from './messages.ts'
+import { isItsEpoch } from './seen.ts'
 
 /** The highest stamp collected under paths that the key covers too. */
 export function horizonOf(horizons: readonly Horizon[], key: string): bigint {
@@ -32,12 +33,9 @@ export function doubtOf(
   named: Position | undefined,
 ): Doubt | undefined {
   const said = store.acknowledged(peer.nodeId, key)
-  const isItsEpoch = (epoch: string | undefined): boolean =>
-    epoch !== undefined && (epoch === peer.epoch || peer.formerly.includes(epoch))
-  const heard = isItsEpoch(said?.epoch) ? said!.seq : undefined
-  if (heard === undefined && !isItsEpoch(store.checkpoint(peer.nodeId, key)?.epoch)) {
-    return 'unknown'
-  }
+  const at = store.checkpoint(peer.nodeId, key)
+  const heard = said !== undefined && isItsEpoch(peer, said.epoch) ? said.seq : undefined
+  if (heard === undefined && (at === undefined || !isItsEpoch(peer, at.epoch))) return 'unknown'
   if (named !== undefined && heard !== undefined && named.seq < heard) return 'rewound'
   const has = named?.seq ?? heard ?? 0
   return has < collectedTo(store.horizons(), key) ? 'fenced' : undefined

@@ -11,6 +11,7 @@ import {
   unpack,
 } from '../core/codec.ts'
 import { skerryError } from '../core/errors.ts'
+import type { Position } from '../store/store.ts'
 import type { Message, Ping, Pong } from './messages.ts'
 
 type Kind = Message['kind']
@@ -56,17 +57,10 @@ const hello: Codec<'hello'> = {
 }
 
 const resume: Codec<'resume'> = {
-  fields: (m) => [m.positions.map((at) => (at ? [at.epoch, at.run, at.seq] : null))],
-  read: ([positions]) => ({
-    positions: readTuple(positions, 'positions').map((position) => {
-      if (position === null) return undefined
-      const [epoch, run, seq] = readTuple(position, 'position')
-      return {
-        epoch: readText(epoch, 'epoch'),
-        run: readText(run, 'run'),
-        seq: readCount(seq, 'sequence'),
-      }
-    }),
+  fields: (m) => [m.positions.map(positionTuple), positionTuple(m.seen)],
+  read: ([positions, seen]) => ({
+    positions: readTuple(positions, 'positions').map(readPosition),
+    seen: readPosition(seen ?? null),
   }),
 }
 
@@ -137,23 +131,25 @@ const items: Codec<'items'> = {
 }
 
 const entries: Codec<'entries'> = {
-  fields: (m) => [m.id, m.entries.map(entryTuple), m.wanted, m.upTo, m.fresh],
-  read: ([id, list, wanted, upTo, fresh]) => ({
+  fields: (m) => [m.id, m.entries.map(entryTuple), m.wanted, m.upTo, m.fresh, m.seq ?? null],
+  read: ([id, list, wanted, upTo, fresh, seq]) => ({
     id: readCount(id, 'id'),
     entries: readTuple(list, 'entries').map(readEntry),
     wanted: readTuple(wanted, 'wanted').map((hash) => readText(hash, 'hash')),
     upTo: readText(upTo, 'up to'),
     fresh: readPlaces(fresh),
+    seq: readOptionalCount(seq),
   }),
 }
 
 const push: Codec<'push'> = {
-  fields: (m) => [m.id, m.key, m.entries.map(entryTuple), m.fresh],
-  read: ([id, key, list, fresh]) => ({
+  fields: (m) => [m.id, m.key, m.entries.map(entryTuple), m.fresh, m.seq ?? null],
+  read: ([id, key, list, fresh, seq]) => ({
     id: readCount(id, 'id'),
     key: readCount(key, 'key'),
     entries: readTuple(list, 'entries').map(readEntry),
     fresh: readPlaces(fresh),
+    seq: readOptionalCount(seq),
   }),
 }
 
@@ -210,6 +206,25 @@ const codecs: readonly (readonly [Kind, AnyCodec])[] = [
   ['settled', settled],
   ['forget', forget],
 ]
+
+/** A sequence number that older nodes don't send. */
+function readOptionalCount(seq: unknown): number | undefined {
+  return seq === undefined || seq === null ? undefined : readCount(seq, 'sequence')
+}
+
+function positionTuple(at: Position | undefined): Packable {
+  return at === undefined ? null : [at.epoch, at.run, at.seq]
+}
+
+function readPosition(position: unknown): Position | undefined {
+  if (position === null) return undefined
+  const [epoch, run, seq] = readTuple(position, 'position')
+  return {
+    epoch: readText(epoch, 'epoch'),
+    run: readText(run, 'run'),
+    seq: readCount(seq, 'sequence'),
+  }
+}
 
 function readPlaces(places: unknown): number[] {
   return readTuple(places, 'places').map((place) => readCount(place, 'place'))

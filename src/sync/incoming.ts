@@ -1,5 +1,5 @@
 import type { Entry } from '../core/entry.ts'
-import type { Checkpoint, Merged, Position, Store } from '../store/store.ts'
+import { type Checkpoint, type Merged, type Position, SEEN, type Store } from '../store/store.ts'
 import type { Changes } from './messages.ts'
 
 /**
@@ -21,6 +21,8 @@ export class Incoming {
   #merged: number
   /** Up to where the checkpoints are durable. */
   #saved: number
+  /** The furthest that the peer was seen. */
+  #seen: number
   /** Entries that arrived while a merge is under way; the next merge takes them together. */
   #waiting: Entry[] = []
   #doubted = new Set<string>()
@@ -53,6 +55,7 @@ export class Incoming {
     this.#received = stream.start
     this.#merged = stream.start
     this.#saved = stream.start
+    this.#seen = stream.start
   }
 
   /** Up to where the peer's changes are durable here. */
@@ -63,6 +66,15 @@ export class Incoming {
   /** The shared keys under repair. */
   get repairing(): ReadonlySet<string> {
     return this.#repairing
+  }
+
+  /**
+   * The peer told of something when its newest change was number `seq`. Returns what to keep together with that:
+   * no checkpoint covers what a repair brings, and yet it is never sent back.
+   */
+  saw(seq: number): Checkpoint {
+    this.#seen = Math.max(this.#seen, seq)
+    return this.#checkpoint(SEEN, this.#seen)
   }
 
   /** True if the changes follow on those before. */
@@ -134,9 +146,12 @@ export class Incoming {
   }
 
   #checkpoints(seq: number): Checkpoint[] {
+    const covered = this.#keys.filter((key) => !this.#repairing.has(key))
+    return [...covered.map((key) => this.#checkpoint(key, seq)), this.saw(seq)]
+  }
+
+  #checkpoint(key: string, seq: number): Checkpoint {
     const position = { ...this.#at, seq }
-    return this.#keys
-      .filter((key) => !this.#repairing.has(key))
-      .map((key) => ({ peer: this.#peerId, key, position, ownEpoch: this.#ownEpoch }))
+    return { peer: this.#peerId, key, position, ownEpoch: this.#ownEpoch }
   }
 }

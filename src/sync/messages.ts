@@ -27,7 +27,10 @@ export interface Hello {
 /** How far the sender has merged the receiver's feed, a position for each shared key, in order. */
 export interface Resume {
   readonly kind: 'resume'
+  /** Of an epoch that the receiver has left they cover nothing: it looks whether it was there. */
   readonly positions: readonly (Position | undefined)[]
+  /** The furthest point at which the receiver was seen; left out by nodes that don't note it. */
+  readonly seen?: Position | undefined
 }
 
 /** Where the sender's stream starts, and for which shared keys it takes up where it left off. */
@@ -109,6 +112,8 @@ export interface Entries {
   readonly upTo: string
   /** Places in `entries` of the sender's own writes that nobody has acknowledged. */
   readonly fresh: readonly number[]
+  /** The sender's newest sequence number, once it had read these; left out by nodes that don't tell. */
+  readonly seq?: number | undefined
 }
 
 /** Versions that the receiver lacks. */
@@ -119,6 +124,8 @@ export interface Push {
   readonly entries: readonly Entry[]
   /** Places in `entries` of the sender's own writes that nobody has acknowledged. */
   readonly fresh: readonly number[]
+  /** The sender's newest sequence number, once it had read these; left out by nodes that don't tell. */
+  readonly seq?: number | undefined
 }
 
 /** The answer to push: they are durable. */

@@ -1,4 +1,4 @@
-import type { Entry, Hash } from '../core/entry.ts'
+import type { Hash } from '../core/entry.ts'
 import type { Digest, DigestScope } from '../store/digest.ts'
 import { DIGEST_BYTES, DIGEST_FANOUT, DIGEST_LEVELS, hashRange } from '../store/digest.ts'
 import type { HashedEntry, Store } from '../store/store.ts'
@@ -23,12 +23,15 @@ const CONCURRENCY = 8
 /** A question before it has got its id. */
 type Question<M> = Omit<M, 'id' | 'kind'>
 
+/** What the other side of a repair brings: see the messages. */
+export type Brought = Pick<Entries, 'entries' | 'fresh' | 'seq'>
+
 /** What the repair needs of its link: to ask the peer, to merge, to tell how far it is. */
 export interface RepairLink {
   compare(question: Question<Compare>): Promise<Compared>
   items(question: Question<Items>): Promise<Entries>
   push(question: Question<Push>): Promise<Pushed>
-  merge(entries: readonly Entry[], fresh: readonly number[]): Promise<void>
+  merge(brought: Brought): Promise<void>
   /** True of a tombstone that the peer has acknowledged. */
   readonly isSettled: IsSettled
   /** Of the `total` entries that the peer has, this node now has about `done`. */
@@ -127,7 +130,7 @@ export class Repair {
       const answer = await this.#link.items(question)
       const wanted = new Set(answer.wanted)
       const pushed = page.entries.filter(({ hash }) => wanted.has(hash))
-      await Promise.all([this.#link.merge(answer.entries, answer.fresh), this.#push(pushed)])
+      await Promise.all([this.#link.merge(answer), this.#push(pushed)])
       this.#link.progress(digest.count(0, 0), this.#total)
       next = answer.upTo
     }
@@ -136,7 +139,9 @@ export class Repair {
   async #push(hashed: readonly HashedEntry[]): Promise<void> {
     if (hashed.length === 0) return
     const entries = hashed.map(({ entry }) => entry)
-    await this.#link.push({ key: this.#index, entries, fresh: freshOf(this.#store, hashed) })
+    const { seq } = this.#store
+    const fresh = freshOf(this.#store, hashed)
+    await this.#link.push({ key: this.#index, entries, fresh, seq })
   }
 }
 

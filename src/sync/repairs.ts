@@ -1,11 +1,11 @@
-import type { Entry, Hash } from '../core/entry.ts'
+import type { Hash } from '../core/entry.ts'
 import type { CancelTimer, Env } from '../core/env.ts'
 import { skerryError } from '../core/errors.ts'
 import type { DigestScope } from '../store/digest.ts'
 import type { HashedEntry, Store } from '../store/store.ts'
 import { answerCompare, answerItems } from './answers.ts'
 import type { Compare, Compared, Entries, Items, Message, Push, Pushed } from './messages.ts'
-import { Repair, type RepairLink } from './repair.ts'
+import { type Brought, Repair, type RepairLink } from './repair.ts'
 import { Requests } from './requests.ts'
 
 /** How far the repair of a shared key has come, in entries. */
@@ -23,8 +23,8 @@ export interface RepairsSession {
   readonly intervalMs: number
   send(message: Message): void
   failed(error: unknown): void
-  /** Merges what a repair brought; `fresh` are places of the peer's own writes that nobody acknowledged. */
-  merge(entries: readonly Entry[], fresh: readonly number[], key: string): Promise<void>
+  /** Merges what a repair brought. */
+  merge(brought: Brought, key: string): Promise<void>
   /** True of a tombstone that the peer has acknowledged. */
   isSettled(hashed: HashedEntry, key: string): boolean
   /** Both sides hold the same under the key. */
@@ -95,7 +95,7 @@ export class Repairs {
   }
 
   async push(message: Push, key: string): Promise<Message> {
-    await this.#session.merge(message.entries, message.fresh, key)
+    await this.#session.merge(message, key)
     return { kind: 'pushed', id: message.id }
   }
 
@@ -138,7 +138,7 @@ export class Repairs {
       items: (question) =>
         this.#requests.ask('entries', (id) => ({ ...question, kind: 'items', id })),
       push: (question) => this.#requests.ask('pushed', (id) => ({ ...question, kind: 'push', id })),
-      merge: (entries, fresh) => this.#session.merge(entries, fresh, key),
+      merge: (brought) => this.#session.merge(brought, key),
       isSettled: (hashed) => this.#session.isSettled(hashed, key),
       progress: (done, total) => (this.#progress = { key, done, total }),
     }

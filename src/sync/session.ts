@@ -9,7 +9,9 @@ import { Incoming } from './incoming.ts'
 import type { Ack, Changes, Compare, Forget, Hello, Message, Resume, Stream } from './messages.ts'
 import { Outgoing } from './outgoing.ts'
 import { type RefusedEntry, Refused } from './refused.ts'
+import type { Brought } from './repair.ts'
 import { type RepairProgress, Repairs } from './repairs.ts'
+import { checkpointOf, provesRewind, resumeOf } from './seen.ts'
 import { NotShown } from './shown.ts'
 
 /** What a session needs of its link. */
@@ -76,11 +78,11 @@ export class Session {
       intervalMs: repairIntervalMs,
       send: (message) => link.send(message),
       failed: (error) => link.failed(error),
-      merge: (...brought) => this.#merge(...brought),
+      merge: (brought, of) => this.#merge(brought, of),
       isSettled: (hashed, key) => this.#isSettled(hashed, key),
       repaired: (key) => this.#repaired(key),
     })
-    link.send({ kind: 'resume', positions: keys.map((key) => this.#checkpoint(key)) })
+    link.send(resumeOf(store, peer, keys))
   }
 
   /** How many numbers of this node's feed the peer has yet to acknowledge, of whatever key they are. */
@@ -187,19 +189,14 @@ export class Session {
     this.#outgoing?.close()
   }
 
-  #checkpoint(key: string): Position | undefined {
-    const position = this.#link.store.checkpoint(this.#peer.nodeId, key)
-    return position?.epoch === this.#peer.epoch ? position : undefined
-  }
-
   /** The peer says how far it has this node's feed. */
-  async #resume({ positions }: Resume): Promise<void> {
+  async #resume({ positions, seen }: Resume): Promise<void> {
     const { store } = this.#link
     if (this.#outgoing !== undefined || positions.length !== this.keys.length) {
       throw skerryError('LINK_PROTOCOL', 'resume does not fit the shared keys')
     }
     const named = positions.map((at) => (at?.epoch === store.epoch ? at : undefined))
-    if (named.some((at) => at !== undefined && !store.knows(at))) {
+    if ([...positions, seen].some((at) => provesRewind(store, at))) {
       await store.renewEpoch()
       return this.#link.renewed()
     }
@@ -209,7 +206,8 @@ export class Session {
     // writes of its own, which this stream does not carry back to it. One that is doubted lacks deletes.
     const known = named.map((at, i) => {
       const key = this.keys[i]!
-      return doubts[i] === undefined && this.#checkpoint(key) !== undefined ? at : undefined
+      const has = checkpointOf(store, this.#peer, key) !== undefined
+      return doubts[i] === undefined && has ? at : undefined
     })
     this.#begin(known, doubts)
   }
@@ -336,7 +334,7 @@ export class Session {
     this.#link.acknowledged()
   }
 
-  async #merge(entries: readonly Entry[], fresh: readonly number[], key: string): Promise<void> {
+  async #merge({ entries, fresh, seq }: Brought, key: string): Promise<void> {
     const { store } = this.#link
     const news = new Set(fresh.map((place) => entries[place]))
     const acceptable = this.#refused.acceptable(entries, [key])
@@ -350,6 +348,7 @@ export class Session {
     const known = this.#outgoing?.acknowledged.latest ?? 0
     const merge = store.merge(acceptable, {
       peer: own,
+      checkpoints: seq === undefined ? [] : [this.#incoming!.saw(seq)],
       repair: true,
       doubted: new Set(doubted.map(({ path }) => path)),
     })

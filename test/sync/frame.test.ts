@@ -28,7 +28,11 @@ const messages: Message[] = [
     window: 1024,
     formerly: ['d'],
   },
-  { kind: 'resume', positions: [undefined, { epoch: 'e', run: 'r', seq: 2 ** 40 }] },
+  {
+    kind: 'resume',
+    positions: [undefined, { epoch: 'e', run: 'r', seq: 2 ** 40 }],
+    seen: { epoch: 'e', run: 'r', seq: 2 ** 41 },
+  },
   {
     kind: 'stream',
     start: 7,
@@ -62,8 +66,9 @@ const messages: Message[] = [
     wanted: ['00ff00ff00ff00ff'],
     upTo: 'g',
     fresh: [0],
+    seq: 9,
   },
-  { kind: 'push', id: 3, key: 0, entries: [tombstone], fresh: [] },
+  { kind: 'push', id: 3, key: 0, entries: [tombstone], fresh: [], seq: 9 },
   { kind: 'pushed', id: 3 },
   { kind: 'repaired', key: 0 },
   { kind: 'bye', code: 'SKERRY_LINK_GAP', message: 'gap' },

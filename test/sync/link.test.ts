@@ -168,7 +168,7 @@ test('a new link waits for what the old one is still merging, or its repair woul
   letGo()
   await loop.settled()
   const position = { epoch: 'epoch', run: 'run', seq: 9 }
-  expect(again.all('resume')).toEqual([{ kind: 'resume', positions: [position] }])
+  expect(again.all('resume')).toEqual([{ kind: 'resume', positions: [position], seen: position }])
 })
 
 test('a peer that sends more than the window ends its link, and what it sent stays due', async () => {
@@ -321,6 +321,69 @@ test('a position that this store lacks proves that it was rewound: a new epoch b
   await peer.say(hello, { kind: 'resume', positions: [{ epoch, run, seq: 1000 }] })
   expect(peer.bye).toBe('SKERRY_NODE_REWOUND')
   expect(node.store.epoch).not.toBe(epoch)
+})
+
+test('a peer is shown how far it was seen, though the repair that brought it was cut off', async () => {
+  const { loop, node, peer } = await meet()
+  await peer.say(hello, { kind: 'resume', positions: [undefined] }, streamFrom(4, false))
+  await peer.say({ kind: 'push', id: 1, key: 0, entries: [user], fresh: [0], seq: 9 })
+  expect(peer.all('pushed')).toHaveLength(1)
+  await peer.hangUp()
+
+  const again = new HandPeer(loop, node)
+  await again.say({ ...hello, run: 'later' })
+  const seen = { epoch: 'epoch', run: 'run', seq: 9 }
+  expect(again.all('resume')).toEqual([{ kind: 'resume', positions: [undefined], seen }])
+})
+
+test('a store that lacks what it was seen with was taken back: a new epoch begins', async () => {
+  const { node, peer } = await meet()
+  const { epoch, run } = node.store
+  await peer.say(hello)
+  await peer.say({ kind: 'resume', positions: [undefined], seen: { epoch, run, seq: 1000 } })
+  expect(peer.bye).toBe('SKERRY_NODE_REWOUND')
+  expect(node.store.epoch).not.toBe(epoch)
+})
+
+test('a peer back under an epoch that it had left is told that it was taken back', async () => {
+  const { loop, node, peer } = await meet()
+  await peer.shakeHands()
+  await peer.say({ kind: 'changes', since: 0, upTo: 9, entries: [user] })
+  await peer.hangUp()
+
+  // Under its next epoch it is not repaired to the end, so the checkpoint of the first one stays.
+  const next = new HandPeer(loop, node)
+  await next.say({ ...hello, epoch: 'next', run: 'next run' })
+  await next.say({ kind: 'resume', positions: [undefined] }, streamFrom(9, false))
+  await next.say({ kind: 'changes', since: 9, upTo: 10, entries: [{ ...user, path: 'users/2' }] })
+  await next.hangUp()
+
+  const back = new HandPeer(loop, node)
+  await back.say(hello)
+  const [position] = back.all('resume')[0]!.positions
+  expect(position).toEqual({ epoch: 'epoch', run: 'next', seq: Number.MAX_SAFE_INTEGER })
+})
+
+test('a copy that stamped its writes anew before it met anybody is found out by its former epoch', async () => {
+  const loop = new Loop()
+  const engine = new MemoryEngine()
+  const original = await loopNode(loop, 'node', { engine })
+  const hourMs = 3_600_000
+  original.env.stepClock(hourMs)
+  await put(original, 'users/1', 1)
+  const copy = await loopNode(loop, 'node', { engine: engine.copy() })
+  await put(original, 'users/1', 2)
+  const { epoch, run, seq } = original.store
+  expect(await copy.store.restamp()).toBe(1)
+  const restamped = copy.store.epoch
+
+  const peer = new HandPeer(loop, copy)
+  await peer.say(hello)
+  expect(peer.all('hello')[0]).toMatchObject({ epoch: restamped, formerly: [epoch] })
+  await peer.say({ kind: 'resume', positions: [{ epoch, run, seq }] })
+  expect(peer.bye).toBe('SKERRY_NODE_REWOUND')
+  expect(copy.store.epoch).not.toBe(restamped)
+  expect(copy.store.formerly).toEqual([])
 })
 
 test('who offers what is older than the delete that it has forgotten gets the delete again', async () => {

@@ -52,7 +52,7 @@ export function parseHead(told: readonly (string | null)[]): Head | undefined {
       nodeId: nodeId!,
       epoch: epoch!,
       runs: parseRuns(runs!),
-      formerly: formerly!.split(' ').filter((former) => former !== ''),
+      formerly: parseFormer(formerly!),
       acknowledgedTo: Number(acknowledgedTo),
     },
     remains: Number(remains),
@@ -72,6 +72,31 @@ function parseRuns(text: string): Identity['runs'] {
     .map((run) => {
       const colon = run.indexOf(':')
       return { id: run.slice(0, colon), firstSeq: Number(run.slice(colon + 1)) }
+    })
+}
+
+/** Epochs that ended without loss, as Redis keeps them: `epoch=seq=run:first,run:first` each, or the epoch alone. */
+export function formerText(formerly: Identity['formerly']): string {
+  return formerly
+    .map(({ epoch, ending }) => {
+      if (ending === undefined) return epoch
+      const runs = ending.runs.map(({ id, firstSeq }) => `${id}:${firstSeq}`)
+      return `${epoch}=${ending.seq}=${runs.join(',')}`
+    })
+    .join(' ')
+}
+
+function parseFormer(text: string): Identity['formerly'] {
+  return text
+    .split(' ')
+    .filter((former) => former !== '')
+    .map((former) => {
+      const [epoch, seq, runs] = former.split('=')
+      if (runs === undefined) return { epoch: epoch! }
+      return {
+        epoch: epoch!,
+        ending: { runs: parseRuns(runs.replaceAll(',', ' ')), seq: Number(seq) },
+      }
     })
 }
 

@@ -5,7 +5,7 @@ import { FORMAT } from '../layout.ts'
 import { type Identity, inHistory, renewed, rewound } from '../identity.ts'
 import type { Position } from '../store.ts'
 import type { Follower } from './follower.ts'
-import { type Head, parseHead, type Rewind, stampDigits } from './head.ts'
+import { formerText, type Head, parseHead, type Rewind, stampDigits } from './head.ts'
 import type { Keyspace } from './keyspace.ts'
 
 /** The most changes looked through at once for what Redis has lost. */
@@ -85,7 +85,7 @@ export class History {
 
   /** See `Store.formerly`. */
   get formerly(): readonly string[] {
-    return this.#identity.formerly
+    return this.#identity.formerly.map(({ epoch }) => epoch)
   }
 
   get epoch(): string {
@@ -167,7 +167,7 @@ export class History {
     const given = [
       ...[before, epoch, runs.at(-1)!.id, follower.seq, term, server],
       ...[this.#keyspace.channel, lowered],
-      ...[formerly.join(' '), all === true ? '' : acknowledgedTo],
+      ...[formerText(formerly), all === true ? '' : acknowledgedTo],
     ]
     return Number(await this.#keyspace.script('skerryRenew', given)) === 1
   }

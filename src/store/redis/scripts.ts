@@ -180,7 +180,7 @@ return tellHead()
   /**
    * old epoch, new epoch, new run, the highest sequence known, term or '', server, channel, mark or '',
    * epochs that ended without loss, up to where all counts as acknowledged ('': all there is) → 1 if done:
-   * a new history begins, with no checkpoint of any peer. Its numbers go on above all that was seen.
+   * a new history begins, with no checkpoint of any peer but how far each was seen. Its numbers go on above all that was seen.
    */
   skerryRenew: `
 local known, epoch, run, seen, term, me, channel, mark, formerly, acknowledged = unpack(ARGV)
@@ -190,8 +190,10 @@ local seq = number('seq')
 local from = math.max(seq, tonumber(seen))
 local keys = redis.call('ZRANGEBYLEX', index, '[c', '(d')
 for _, key in ipairs(keys) do
-  redis.call('ZREM', index, key)
-  redis.call('HDEL', data, key)
+  if string.sub(key, -1) ~= ' ' then
+    redis.call('ZREM', index, key)
+    redis.call('HDEL', data, key)
+  end
 end
 redis.call('HSET', head, 'epoch', epoch, 'runs', addRun('', run, from + 1), 'seq', whole(from),
   'rewinds', addRun(field('rewinds'), epoch, seq), 'replid', replid(), 'formerly', formerly,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { type Entry, stampOf } from '../../core/entry.ts'
 import { NS_PER_MS } from '../../core/env.ts'
-import type { Commit } from '../../store/store.ts'
+import type { Commit, Store } from '../../store/store.ts'
 import {
   dataAt,
   feedAfter,
@@ -256,6 +256,30 @@ function restamping(test: Test): void {
     const next = await set(store, 'y', '1')
     assert.ok(stampOf(next.entry!) <= scene.env.now() + 1000n)
     assert.equal(await store.restamp(), 0)
+  })
+
+  test('after stamping anew a store still knows how far the epoch went that it ended', async (scene) => {
+    const place = await scene.place()
+    const first = await scene.store({ place })
+    await set(first, 'a', '1')
+    const old = { epoch: first.epoch, run: first.run, seq: first.seq }
+    await scene.close(first)
+    const before = await scene.store({ place })
+    scene.env.stepClock(HOUR_MS)
+    await set(before, 'b', '1')
+    scene.env.stepClock(-HOUR_MS)
+    const last = { epoch: before.epoch, run: before.run, seq: before.seq }
+    assert.equal(await before.restamp(), 1)
+    const check = (store: Store) => {
+      assert.deepEqual(store.formerly, [old.epoch])
+      for (const position of [old, last]) assert.equal(store.knows(position), true)
+      assert.equal(store.knows({ ...old, seq: old.seq + 1 }), false, 'that run had ended')
+      assert.equal(store.knows({ ...last, seq: store.seq + 1 }), false)
+      assert.equal(store.knows({ ...last, run: 'f'.repeat(32) }), false)
+    }
+    check(before)
+    await scene.close(before)
+    check(await scene.store({ place }))
   })
 
   test('what is written while a node stamps anew is not left far ahead', async (scene) => {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import type { Checkpoint, Store } from '../../store/store.ts'
+import { type Checkpoint, SEEN, type Store } from '../../store/store.ts'
 import { VirtualEnv } from '../env.ts'
 import {
   coded,
@@ -18,6 +18,7 @@ export function historySuite(options: StoreSuiteOptions): void {
   const test = scenes(options)
   identity(test)
   positions(test)
+  sightings(test)
   checkpoints(test)
   closing(test)
   notes(test)
@@ -154,6 +155,24 @@ function positions(test: Test): void {
     const again = await scene.store({ place })
     await check(again)
     assert.equal(again.epoch, epoch)
+  })
+}
+
+function sightings(test: Test): void {
+  test('how far a peer was seen outlives the epoch, and is no checkpoint of any key', async (scene) => {
+    const place = await scene.place()
+    const store = await scene.store({ place })
+    const sighting = checkpoint(store, 'p1', SEEN, 7)
+    await store.merge([], { peer: 'p1', checkpoints: [sighting] })
+    await store.saveCheckpoints([checkpoint(store, 'p1', 'a', 5)])
+    await store.renewEpoch()
+    const check = (each: Store) => {
+      assert.deepEqual(each.checkpoint('p1', SEEN), sighting.position)
+      assert.equal(each.checkpoint('p1', 'a'), undefined)
+    }
+    check(store)
+    await scene.close(store)
+    check(await scene.store({ place }))
   })
 }
 
