@@ -1,3 +1,4 @@
+import { NS_PER_MS } from '../core/env.ts'
 import type { Dialer } from './dialer.ts'
 import type { Link } from './link.ts'
 import type { KnownPeer } from './known.ts'
@@ -77,11 +78,9 @@ export interface SyncStatus {
 
 export function peerStatus(known: KnownPeer, linked: boolean, lag: readonly KeyLag[]): PeerStatus {
   const { nodeId, durable, forgotten, since, keys } = known
-  const sinceMs = Number(since) / NS_PER_MS
+  const sinceMs = Number(since / NS_PER_MS)
   return { peer: nodeId, linked, durable, forgotten, sinceMs, keys, lag }
 }
-
-const NS_PER_MS = 1e6
 
 export function linkStatus(
   link: Link,
@@ -99,7 +98,7 @@ export function linkStatus(
     unrepaired: session?.unrepaired ?? [],
     repairing: session?.repairing,
     doubted: session?.doubted ?? [],
-    clockOffsetMs: offsetNs === undefined ? undefined : Number(offsetNs) / NS_PER_MS,
+    clockOffsetMs: offsetNs === undefined ? undefined : Number(offsetNs / NS_PER_MS),
     bytesSent,
     bytesReceived,
     refused: session?.refused ?? { count: 0, named: [] },
