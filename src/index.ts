@@ -13,7 +13,9 @@ export {
   type WriteOptions,
 } from './state/commitment.ts'
 export type { Filter, Filters, StateChange } from './state/filters.ts'
+export type { HistoryCounts } from './state/keeping.ts'
 export type { Limit } from './state/limit.ts'
+export type { HistoryOptions, PathVersion, PathVersions } from './state/past.ts'
 export type { Range } from './state/range.ts'
 export type { FilterDescription, StateVerb } from './state/rules.ts'
 export type { PatchOptions, State as TextState } from './state/state.ts'
@@ -21,6 +23,8 @@ export type {
   ValuePatchOptions,
   ValueResult,
   ValueState,
+  ValueVersion,
+  ValueVersions,
   ValueWrite,
   VersionedEntry,
 } from './state/values.ts'

@@ -10,6 +10,7 @@ import { addDemo } from './demo.ts'
 import { addEvents } from './events.ts'
 import { addExport } from './export.ts'
 import { failureOf } from './failure.ts'
+import { addHistory } from './history.ts'
 import { addImport } from './import.ts'
 import { addServe } from './serve.ts'
 import { addSim } from './sim.ts'
@@ -29,6 +30,7 @@ function commandLine(): Command {
   addDemo(program, fileURLToPath(import.meta.url))
   addStatus(program)
   addData(program)
+  addHistory(program)
   addTombstones(program)
   addExport(program)
   addImport(program)

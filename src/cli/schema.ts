@@ -1,4 +1,5 @@
 import { clusterSettings, eventSettings } from './cluster/settings.ts'
+import { historySettings } from './history.ts'
 import { keySettings } from './keys.ts'
 import type { Setting } from './setting.ts'
 
@@ -93,6 +94,7 @@ export const settings: readonly Setting[] = [
     limits: { minLength: 1 },
   },
   ...keySettings,
+  ...historySettings,
   {
     name: 'leader',
     type: 'string',

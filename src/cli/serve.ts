@@ -2,6 +2,7 @@ import { type Command, Option } from 'commander'
 import { type Logger, destination, pino } from 'pino'
 import { type ServerOptions, SkerryError, createServer, skerryError } from '../index.ts'
 import { clusterOptions } from './cluster/settings.ts'
+import { historyOf } from './history.ts'
 import { keysOf } from './keys.ts'
 import { redisStore } from '../redis.ts'
 import { type Setting, type Settings, settings } from './schema.ts'
@@ -64,6 +65,7 @@ function nodeOptions(settings: Settings) {
   const plain = { host, port, data, memory, id, leader, insecure, maxClockDriftMs, bodyLimitBytes }
   const lists = {
     keys: keysOf(settings),
+    history: historyOf(settings),
     peers: peer,
     allowedOrigins: allowedOrigin,
     allowedHosts: allowedHost,

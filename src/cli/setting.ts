@@ -13,6 +13,7 @@ export interface Settings {
   readonly key?: readonly string[]
   readonly localKey?: readonly string[]
   readonly keyLeader?: readonly string[]
+  readonly history?: readonly string[]
   readonly leader?: string
   readonly peer?: readonly string[]
   readonly nodesKey?: string

@@ -189,6 +189,21 @@ const table = {
     status: 404,
     message: (path: string) => `nothing is stored at '${excerpt(path)}'`,
   },
+  VERSION_UNKNOWN: {
+    status: 404,
+    message: (path: string, version: string) =>
+      `no version '${excerpt(version)}' of '${excerpt(path)}' is kept here; its history lists those that are`,
+  },
+  VERSION_DELETED: {
+    status: 409,
+    message: (path: string, version: string) =>
+      `version '${excerpt(version)}' deleted '${excerpt(path)}', so it has nothing to write; delete the entry instead`,
+  },
+  HISTORY_UNAVAILABLE: {
+    status: 501,
+    message: () =>
+      "this store keeps no history; leave out the option 'history', or keep the entries in a data directory",
+  },
   BODY_TOO_LARGE: {
     status: 413,
     message: (limit: number) =>

@@ -1,12 +1,13 @@
 import { skerryError } from '../core/errors.ts'
 import { DEFAULT_MAX_CLOCK_DRIFT_MS } from '../core/hlc.ts'
-import { EVERYTHING } from '../core/path.ts'
+import { covers, EVERYTHING } from '../core/path.ts'
 import { linkUrl } from './address.ts'
 import type { ServerClusterOptions } from './cluster/options.ts'
 import type { ServerEventsOptions } from './events/options.ts'
 import { isLoopback } from './access/host.ts'
 import { isKeyFile, JWT_ALGORITHMS, type JwtOptions } from './access/jwt.ts'
 import type { Filters } from '../state/filters.ts'
+import { assertHistory, type HistoryCounts } from '../state/keeping.ts'
 import type { StoreOpener } from '../store/opener.ts'
 import { type Conflict, DEFAULT_TOMBSTONE_TTL_MS } from '../sync/options.ts'
 import type { Logger } from './log.ts'
@@ -102,6 +103,11 @@ export interface ServerOptions extends PivotOptions {
   readonly events?: ServerEventsOptions
   /** Filters and hooks by path or glob; see `Filter`. Default none. */
   readonly filters?: Filters
+  /**
+   * How many versions of a path to keep that are not the newest any more, by path or glob, as `{ 'docs/*': 10 }`: the
+   * most specific one holds. From 0 to 1,000, and of a path at most 32 MiB. Default none are kept.
+   */
+  readonly history?: HistoryCounts
   /** Serves only what a filter opens; everything else is closed. Default false. */
   readonly static?: boolean
   /**
@@ -226,6 +232,7 @@ const checks: Record<keyof ServerOptions, Check> = {
   events: checkObject,
   filters: (name, value) =>
     check(name, value, typeof value === 'object' && value !== null, 'use filters by path or glob'),
+  history: assertHistory,
   static: checkFlag,
   onConflict: (name, value) => check(name, value, typeof value === 'function', 'use a function'),
   logger: (name, value) =>
@@ -246,6 +253,7 @@ export function resolveOptions(options: ServerOptions): ResolvedOptions {
   const authenticated = options.tokenFile !== undefined || options.jwt !== undefined
   if (!insecure && !authenticated && !isLoopback(host)) throw skerryError('HOST_INSECURE', host)
   const pivot = resolvePivot(options.keys ?? [EVERYTHING], options.leader, options)
+  assertReached(pivot, options.history)
   return Object.freeze({
     host,
     port: options.port ?? 8800,
@@ -275,12 +283,23 @@ export function resolveOptions(options: ServerOptions): ResolvedOptions {
     insecure,
     allowedOrigins: Object.freeze([...(options.allowedOrigins ?? [])]),
     filters: Object.freeze({ ...options.filters }),
+    history: Object.freeze({ ...options.history }),
     static: options.static ?? false,
     logger: options.logger,
     onConflict: options.onConflict,
     cluster: options.cluster,
     events: options.events,
   })
+}
+
+/** A key with a store of its own is not served, and so has no history here. */
+function assertReached({ keys }: ResolvedPivot, history: HistoryCounts = {}): void {
+  for (const pattern of Object.keys(history)) {
+    const key = keys.find(({ path, store }) => store !== undefined && covers(path, pattern))
+    if (key === undefined) continue
+    const why = `'${key.path}' has a store of its own, of which no history is kept; leave it out`
+    throw skerryError('OPTION_INVALID', 'history', pattern, why)
+  }
 }
 
 /** Entries are kept in one place. */

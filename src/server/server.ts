@@ -8,6 +8,7 @@ import { EVERYTHING } from '../core/path.ts'
 import { messageOf, skerryError, skerryErrorFrom } from '../core/errors.ts'
 import type { Coordinator } from '../events/coordinator.ts'
 import { STATUS_PATH } from '../core/path.ts'
+import { Keeping } from '../state/keeping.ts'
 import type { State } from '../state/state.ts'
 import type { ValueState } from '../state/values.ts'
 import { openLevelEngine } from '../store/level.ts'
@@ -397,8 +398,14 @@ export async function createServer(
 
 async function openStore(options: ResolvedOptions, env: Env): Promise<Store> {
   const { store, data, id, maxClockDriftMs } = options
-  const node = { maxClockDriftMs, ...(id !== undefined && { nodeId: id }) }
-  if (store !== undefined) return store.open(env, node)
+  const history = new Keeping(options.history, options.filters)
+  const node = { maxClockDriftMs, history, ...(id !== undefined && { nodeId: id }) }
+  if (store !== undefined) {
+    const opened = await store.open(env, node)
+    if (opened.history !== undefined || !history.keepsSome) return opened
+    await opened.close()
+    throw skerryError('HISTORY_UNAVAILABLE')
+  }
   const engine = data === undefined ? new MemoryEngine() : await openLevelEngine(data)
   try {
     return await LocalStore.open(engine, env, node)

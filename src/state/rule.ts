@@ -59,7 +59,8 @@ export class Winners {
   }
 }
 
-function bySpecificity(a: string, b: string): number {
+/** Sorts paths and globs, the most specific first. */
+export function bySpecificity(a: string, b: string): number {
   if (a === EVERYTHING || b === EVERYTHING) return a === b ? 0 : a === EVERYTHING ? 1 : -1
   const left = a.split('/')
   const right = b.split('/')

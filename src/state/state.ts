@@ -16,6 +16,7 @@ import { Live, type PatternSubscribers } from './live.ts'
 import { type ClientWrite, deliver, type DeliveryResult } from './delivery.ts'
 import { assertRange, type Range, Selection } from './range.ts'
 import { storedEntry } from './reader.ts'
+import { type HistoryOptions, Past, type PathVersions } from './past.ts'
 import { Keeper } from './retention.ts'
 import { type FilterDescription, Rules, type StateVerb } from './rules.ts'
 import type { Subscriber, Subscription } from './subscription.ts'
@@ -68,6 +69,7 @@ export class State {
   readonly #planner: Planner
   readonly #writer: Writer
   readonly #rules: Rules
+  readonly #past: Past
   readonly #keepers: readonly Keeper[]
   #unfollow: () => void = () => undefined
 
@@ -78,6 +80,7 @@ export class State {
     this.#store = store
     this.#rules = new Rules(options.filters ?? {}, options.static ?? false, report)
     this.#versions = new Versions(env.hash)
+    this.#past = new Past({ store, rules: this.#rules, versions: this.#versions })
     this.#planner = new Planner({
       store,
       env,
@@ -329,6 +332,42 @@ export class State {
     assertPattern(pattern)
     this.#rules.assertOpen(pattern, 'read')
     return this.#live.watch(pattern, subscriber, version)
+  }
+
+  /**
+   * What a path holds and what it held before, as far as that is kept: with the option `history`. Newest first, a page
+   * of it. Read filters are asked for each version; a path that they hide has no history.
+   * @throws SKERRY_PATH_INVALID, SKERRY_RANGE_INVALID, SKERRY_ROUTE_CLOSED, SKERRY_FILTER_REFUSED
+   * @throws SKERRY_HISTORY_UNAVAILABLE if the store keeps none
+   */
+  history(path: string, options: HistoryOptions = {}): Promise<PathVersions> {
+    return this.#past.read(path, options)
+  }
+
+  /**
+   * Writes the data of an earlier version again, as {@link State.set} does: filters, schema and conditions hold.
+   * @throws SKERRY_VERSION_UNKNOWN if it is not kept, or not shown; SKERRY_VERSION_DELETED if it deleted the path
+   * @throws what {@link State.history} and {@link State.set} throw
+   */
+  async restore(path: string, version: string, options: WriteOptions = {}): Promise<Entry> {
+    return this.set(path, await this.versionData(path, version), options)
+  }
+
+  /**
+   * The JSON text that a version of the path holds, as it was written: what {@link State.restore} writes again.
+   * @throws SKERRY_VERSION_UNKNOWN, SKERRY_VERSION_DELETED, and what {@link State.history} throws
+   */
+  versionData(path: string, version: string): Promise<string> {
+    return this.#past.dataOf(path, version)
+  }
+
+  /**
+   * Lets go of what is kept of the past of a path, or of all that a glob matches; what they hold now stays.
+   * @returns how many paths had a history
+   * @throws SKERRY_PATH_INVALID, SKERRY_HISTORY_UNAVAILABLE, SKERRY_WRITE_FAILED
+   */
+  clearHistory(pattern: string): Promise<number> {
+    return this.#past.clear(pattern)
   }
 
   /** Ends every subscription and the work of limits. Reads and writes end with the store. */

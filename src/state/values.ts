@@ -6,6 +6,7 @@ import { ofItem } from './batch.ts'
 import type { CommitOptions, WriteOptions } from './commitment.ts'
 import { valueOf } from './filters.ts'
 import { type ListenerFailed, Mirror } from './mirror.ts'
+import type { HistoryOptions, PathVersion } from './past.ts'
 import type { Range } from './range.ts'
 import type { State } from './state.ts'
 import type { Subscription } from './subscription.ts'
@@ -37,6 +38,29 @@ export type ValueWrite =
 
 /** What came of a write of a batch: the entry that is there now, or how many were deleted. */
 export type ValueResult = { readonly entry: VersionedEntry } | { readonly deleted: number }
+
+/** A version of a path: what it holds, or held once. */
+export interface ValueVersion<T = unknown> extends Pick<
+  PathVersion,
+  'version' | 'kind' | 'keptAt'
+> {
+  readonly path: string
+  /** As of the entry then; nanoseconds since the Unix epoch. */
+  readonly created: bigint
+  readonly updated: bigint
+  /** The node that accepted the write; empty if it came from a peer of the pivot protocol. */
+  readonly origin: string
+  /** True if this version deleted the path; then the data is null. */
+  readonly deleted: boolean
+  readonly data: T | null
+}
+
+/** A page of the versions of a path, newest first. */
+export interface ValueVersions<T = unknown> {
+  readonly versions: readonly ValueVersion<T>[]
+  /** What to pass as `before` for the next page; left out if there is none. */
+  readonly next?: number
+}
 
 type Listener = (value: unknown) => void
 
@@ -188,6 +212,45 @@ export class ValueState {
   }
 
   /**
+   * What a path holds and what it held before, newest first, as far as that is kept here: with the option `history`.
+   * Read filters are asked for each version; a path that they hide has no history.
+   * @throws SKERRY_PATH_INVALID, SKERRY_RANGE_INVALID, SKERRY_ROUTE_CLOSED, SKERRY_FILTER_REFUSED
+   * @throws SKERRY_HISTORY_UNAVAILABLE if the store keeps none
+   * @example
+   * const { versions } = await state.history<Doc>('docs/plan')
+   * const lost = versions.find(({ kind }) => kind === 'overruled')
+   * if (lost) await state.restore('docs/plan', lost.version)
+   */
+  async history<T = unknown>(path: string, options?: HistoryOptions): Promise<ValueVersions<T>> {
+    const { versions, next } = await this.text.history(path, options)
+    const page = { versions: versions.map((each) => versionValue<T>(each)) }
+    return next === undefined ? page : { ...page, next }
+  }
+
+  /**
+   * Writes the data of an earlier version again, as a new write: filters, schema, conditions and commit levels hold.
+   * @returns the entry as written
+   * @throws SKERRY_VERSION_UNKNOWN if it is not kept, or not shown; SKERRY_VERSION_DELETED if it deleted the path
+   * @throws what {@link ValueState.history} and {@link ValueState.set} throw
+   */
+  async restore<T = unknown>(
+    path: string,
+    version: string,
+    options: WriteOptions = {},
+  ): Promise<VersionedEntry<T>> {
+    return this.#versioned<T>(await this.text.restore(path, version, options))
+  }
+
+  /**
+   * Lets go of what is kept of the past of a path, or of all that a glob matches; what they hold now stays.
+   * @returns how many paths had a history
+   * @throws SKERRY_PATH_INVALID, SKERRY_HISTORY_UNAVAILABLE, SKERRY_WRITE_FAILED
+   */
+  clearHistory(pattern: string): Promise<number> {
+    return this.text.clearHistory(pattern)
+  }
+
+  /**
    * Watches a glob or a path: its value now, and whenever it changes; by a listener, as an async iterator, or both.
    * Values are never changed in place, and what did not change between two of them is the same object. A slow
    * iterator gets the newest value and costs no memory; a listener runs within the turn that tells of the change, so
@@ -262,6 +325,13 @@ export class ValueState {
   #versioned<T>(entry: Entry): VersionedEntry<T> {
     return { ...(valueOf(entry) as StateEntry<T>), version: this.text.versionOf(entry) }
   }
+}
+
+function versionValue<T>({ version, kind, keptAt, entry }: PathVersion): ValueVersion<T> {
+  const { path, created, updated, origin, data } = entry
+  const value = data === null ? null : (JSON.parse(data) as T)
+  const about = { path, version, kind, keptAt, created, updated, origin }
+  return { ...about, deleted: data === null, data: value }
 }
 
 /** @throws SKERRY_VALUE_INVALID */

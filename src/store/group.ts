@@ -1,17 +1,12 @@
-import {
-  compareVersions,
-  type Entry,
-  type Hash,
-  sizeOf,
-  stampOf,
-  tombstone,
-} from '../core/entry.ts'
+import { compareVersions, type Entry, sizeOf, stampOf, tombstone } from '../core/entry.ts'
 import { skerryError } from '../core/errors.ts'
 import type { HybridClock } from '../core/hlc.ts'
 import { entryTuple, pack } from '../core/codec.ts'
+import type { Archive } from './archive/archive.ts'
+import type { Lot } from './archive/lot.ts'
 import { contest, isContest } from './contest.ts'
 import type { EngineOp } from './engine.ts'
-import { type Held, overruledKey, visible, withheldKey } from './layout.ts'
+import { type Held, overruledKey, visible } from './layout.ts'
 import { collectionOps, recordOps } from './record.ts'
 import type {
   Beaten,
@@ -21,27 +16,24 @@ import type {
   Delivery,
   Merged,
   MergeSource,
-  Withheld,
   Write,
   Written,
 } from './store.ts'
-import { withheldOp } from './withheld.ts'
+import { left, versionOf } from './outcome.ts'
+import { Withholding, type WithholdingContext } from './withholding.ts'
 
 /** How often a path is minted before the write is given up. */
 const MAX_MINTS = 1000
 
 /** What a group needs of its store. */
-export interface GroupContext {
+export interface GroupContext extends WithholdingContext {
   readonly nodeId: string
   readonly epoch: string
   readonly clock: HybridClock
-  readonly hash: Hash
+  /** Left out: there is no history to keep. */
+  readonly archive?: Archive
   /** The durable record of a path. */
   held(path: string): Held | undefined
-  /** The highest stamp ever collected under a key of the path. */
-  horizon(path: string): bigint
-  /** The durable version withheld at a path. */
-  withheld(path: string): Withheld | undefined
 }
 
 /**
@@ -55,8 +47,9 @@ export class Group {
   readonly #records = new Map<string, Held>()
   /** Tombstones that are durable and are to go. */
   readonly #collected = new Map<string, Held>()
-  /** Versions to withhold; of a path the newest counts. */
-  readonly #withheld: Withheld[] = []
+  readonly #withholding: Withholding
+  /** What the changes mean for the history of their paths. */
+  readonly #lots: Lot[] = []
   readonly #changes: Change[] = []
   readonly #extraOps: EngineOp[] = []
   readonly #afterwards: (() => void)[] = []
@@ -71,6 +64,7 @@ export class Group {
   /** @param seq the newest durable sequence number */
   constructor(context: GroupContext, seq: number) {
     this.#context = context
+    this.#withholding = new Withholding(context)
     this.#seq = seq
     this.mark = context.clock.mark
     this.#epoch = context.epoch
@@ -82,7 +76,8 @@ export class Group {
     const ops = this.#extraOps.length
     const afterwards = this.#afterwards.length
     const changes = this.#changes.length
-    const withheld = this.#withheld.length
+    const withheld = this.#withholding.size
+    const lots = this.#lots.length
     this.#undo = []
     const epoch = this.#epoch
     try {
@@ -96,7 +91,8 @@ export class Group {
       this.#extraOps.length = ops
       this.#afterwards.length = afterwards
       this.#changes.length = changes
-      this.#withheld.length = withheld
+      this.#withholding.size = withheld
+      this.#lots.length = lots
       this.#epoch = epoch
       throw error
     }
@@ -128,7 +124,8 @@ export class Group {
 
   get isEmpty(): boolean {
     const { size } = this.#records
-    return size + this.#extraOps.length + this.#collected.size + this.#withheld.length === 0
+    const kept = this.#extraOps.length + this.#withholding.size + this.#lots.length
+    return size + kept + this.#collected.size === 0
   }
 
   /** How many overruled versions the group lists. */
@@ -220,7 +217,7 @@ export class Group {
     for (const entry of entries) {
       const { path } = entry
       const held = this.held(path)
-      if (held === undefined && this.#mustWait(entry, source)) {
+      if (held === undefined && this.#withholding.mustWait(entry, source)) {
         aside.push(path)
         continue
       }
@@ -231,21 +228,13 @@ export class Group {
       if (order === undefined || order > 0) {
         this.#take(entry, source.peer, held)
         changed++
-      } else if (order < 0) beaten.push({ entry, by: held! })
+      } else if (order < 0) {
+        beaten.push({ entry, by: held! })
+        this.#offer(entry, held!)
+      }
       if (this.held(path)!.shown !== undefined) aside.push(path)
     }
     return { changed, aside, contests, beaten }
-  }
-
-  /** Withholds what may be from before a delete that nobody remembers; what is withheld stays so. */
-  #mustWait(entry: Entry, { peer, doubted, repair }: MergeSource): boolean {
-    const context = this.#context
-    const kept = repair === true ? context.withheld(entry.path) : undefined
-    if (kept !== undefined && compareVersions(entry, kept.entry, context.hash) <= 0) return true
-    if (entry.data === null || doubted?.has(entry.path) !== true) return false
-    if (stampOf(entry) > context.horizon(entry.path)) return false
-    this.#withheld.push({ entry, peer })
-    return true
   }
 
   #take(entry: Entry, from: string, held: Held | undefined): void {
@@ -264,6 +253,9 @@ export class Group {
     const durable = held !== undefined && !this.#records.has(path)
     if (!durable || held.seq !== seq || held.shown !== undefined) return false
     this.#collected.set(path, held)
+    if (this.#context.archive !== undefined) {
+      this.#lots.push({ does: 'outlive', path, tombstone: held.entry })
+    }
     return true
   }
 
@@ -289,14 +281,16 @@ export class Group {
     const stamp = stampOf(held.entry)
     if (this.#context.clock.isAhead(stamp)) return
     this.#context.clock.observe(stamp)
-    this.#record({ entry: held.entry, seq: held.seq, from: held.from }, held)
+    const record = { entry: held.entry, seq: held.seq, from: held.from }
+    this.#leave(held, record)
+    this.#record(record, held)
   }
 
   /** Gives the newest version of a path a new stamp, lower than the one it has. */
   restamp(held: Held): void {
     const { path, created, updated, origin, data } = held.entry
     const stamp = this.#context.clock.next()
-    if (data === null) return this.#put(tombstone(path, stamp, origin), '', held)
+    if (data === null) return this.#number(tombstone(path, stamp, origin), held)
     const overwritten = updated > created
     const entry = {
       path,
@@ -305,7 +299,17 @@ export class Group {
       origin,
       data,
     }
-    this.#put(overwritten ? entry : { ...entry, created: stamp }, '', held)
+    this.#number(overwritten ? entry : { ...entry, created: stamp }, held)
+  }
+
+  /** Lets go of what is kept of the path's past. */
+  clearHistory(path: string): void {
+    this.#lots.push({ does: 'clear', path })
+  }
+
+  /** The same, unless the path holds something again. */
+  endHistory(path: string): void {
+    this.#lots.push({ does: this.held(path) === undefined ? 'clear' : 'return', path })
   }
 
   /** Adds a step of bookkeeping to the atomic write. */
@@ -337,8 +341,9 @@ export class Group {
 
   /** The steps of the atomic write: of each path only its last record. */
   ops(): EngineOp[] {
-    const ops: EngineOp[] = [...this.#extraOps, ...this.#withheldOps()]
-    const { hash } = this.#context
+    const ops: EngineOp[] = [...this.#extraOps, ...this.#withholding.ops(this.#records)]
+    const { hash, archive } = this.#context
+    if (archive !== undefined) ops.push(...archive.ops(this.#lots))
     for (const held of this.#collected.values()) ops.push(...collectionOps(held, hash))
     for (const [path, held] of this.#records) {
       ops.push(...recordOps(held, this.#durable.get(path), hash))
@@ -348,29 +353,7 @@ export class Group {
 
   /** How many more versions are withheld once the group is durable. */
   get withheldMore(): number {
-    let more = 0
-    for (const { value, key } of this.#withheldOps()) {
-      if (value === undefined) more--
-      else if (this.#context.withheld(key.slice(1)) === undefined) more++
-    }
-    return more
-  }
-
-  /** What is withheld, and what is so no more because the path holds something again. */
-  #withheldOps(): EngineOp[] {
-    const ops: EngineOp[] = []
-    const newest = new Map<string, Withheld>()
-    for (const withheld of this.#withheld) {
-      const { path } = withheld.entry
-      const other = newest.get(path) ?? this.#context.withheld(path)
-      const older = other && compareVersions(withheld.entry, other.entry, this.#context.hash) < 0
-      if (!older && !this.#records.has(path)) newest.set(path, withheld)
-    }
-    for (const withheld of newest.values()) ops.push(withheldOp(withheld))
-    for (const path of this.#records.keys()) {
-      if (this.#context.withheld(path) !== undefined) ops.push({ key: withheldKey(path) })
-    }
-    return ops
+    return this.#withholding.more(this.#records)
   }
 
   /** A stamp and the path made from it, such that nothing is there yet. */
@@ -389,8 +372,28 @@ export class Group {
       const key = overruledKey(stampOf(old.entry), old.entry.path)
       this.keep({ key, value: pack(entryTuple(old.entry)) })
     }
-    const record = { entry, seq: ++this.#seq, from }
-    this.#record(shown === undefined ? record : { ...record, shown }, old)
+    const numbered = { entry, seq: ++this.#seq, from }
+    const record = shown === undefined ? numbered : { ...numbered, shown }
+    this.#leave(old, record)
+    this.#record(record, old)
+  }
+
+  /** The same write under another stamp. */
+  #number(entry: Entry, old: Held): void {
+    this.#record({ entry, seq: ++this.#seq, from: '' }, old)
+  }
+
+  /** Hands what the record takes the place of over to history. */
+  #leave(old: Held | undefined, record: Held): void {
+    const { archive } = this.#context
+    if (archive !== undefined && old !== undefined) this.#lots.push(...archive.lots(old, record))
+  }
+
+  /** Hands a version over to history that lost against the one held. */
+  #offer(entry: Entry, { entry: by }: Held): void {
+    const { path } = entry
+    if (this.#context.archive?.keeps(path) !== true) return
+    this.#lots.push({ does: 'keep', path, entry, kind: 'overruled', by, offered: true })
   }
 
   #record(held: Held, old: Held | undefined): void {
@@ -401,27 +404,4 @@ export class Group {
     this.#changes.push({ seq, entry, before: visible(old), after: visible(held), from })
     this.#characters += sizeOf(entry)
   }
-}
-
-/** Who writes, and when. */
-interface Hand {
-  readonly stamp: bigint
-  readonly origin: string
-}
-
-/** The version that a write makes of what readers see; null data deletes. */
-function versionOf(
-  path: string,
-  seen: Entry | undefined,
-  data: string | null,
-  { stamp, origin }: Hand,
-): Entry {
-  if (data === null) return tombstone(path, stamp, origin)
-  if (seen === undefined) return { path, created: stamp, updated: 0n, origin, data }
-  return { path, created: seen.created, updated: stamp, origin, data }
-}
-
-/** What came of a write that left things. */
-function left(held: Held | undefined): Written {
-  return { entry: held?.entry, changed: false, seq: held?.seq ?? 0 }
 }

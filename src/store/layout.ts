@@ -25,6 +25,7 @@ import type { EngineRange } from './engine.ts'
 //   t <seq> <path>            tombstones, in the order of the feed
 //   z <key>                   horizons: what is left of collected tombstones
 //   w <path>                  versions withheld until an operator decides
+//   u, v, y                   history, which `archive/record.ts` lays out
 //   m…                        format, identity, clock
 //
 // The depth before the path makes `users/*` one stretch of keys, whatever lies deeper.
@@ -178,6 +179,7 @@ function depthKey(depth: number): string {
   return depth.toString().padStart(MAX_SEGMENTS.toString().length, '0')
 }
 
-function stampKey(stamp: bigint): string {
+/** Stamps as keys have them: in their order. */
+export function stampKey(stamp: bigint): string {
   return stamp.toString(16).padStart(16, '0')
 }

@@ -1,8 +1,10 @@
 import { pack } from '../core/codec.ts'
-import { type Entry, sizeOf, stampOf } from '../core/entry.ts'
+import { type Entry, sizeOf } from '../core/entry.ts'
 import type { Env } from '../core/env.ts'
 import { DEFAULT_MAX_CLOCK_DRIFT_MS, HybridClock } from '../core/hlc.ts'
 import { isGlob, matches } from '../core/path.ts'
+import { Archive } from './archive/archive.ts'
+import { type HistoryPolicy, NO_HISTORY } from './archive/policy.ts'
 import { AsideShelf } from './aside.ts'
 import { backupBytes } from './backup.ts'
 import { GenerationCache } from './cache.ts'
@@ -11,7 +13,6 @@ import { CommitQueue } from './commit.ts'
 import { Deliveries } from './delivery.ts'
 import type { Digest } from './digest.ts'
 import { Digests } from './digests.ts'
-import { DriftSurvey } from './drift.ts'
 import type { Engine } from './engine.ts'
 import { Feed } from './feed.ts'
 import { Group } from './group.ts'
@@ -22,6 +23,7 @@ import type { Horizons } from './horizons.ts'
 import { checkpointOp, endsWithEpoch, Ledger } from './ledger.ts'
 import { type Opened, openStore } from './opening.ts'
 import { Pages } from './pages.ts'
+import { restamp } from './restamp.ts'
 import * as port from './store.ts'
 import type { WithheldShelf } from './withheld.ts'
 
@@ -39,6 +41,8 @@ export interface LocalStoreOptions {
   readonly maxClockDriftMs?: number
   /** Bound of the read cache, in characters of paths and data. Default 33,554,432. */
   readonly cacheCharacters?: number
+  /** What of the past to keep. Default nothing. */
+  readonly history?: HistoryPolicy
 }
 
 /** A store on an engine that one process owns: in memory or embedded on the disk. */
@@ -57,6 +61,7 @@ export class LocalStore implements port.Store {
   readonly #horizons: Horizons
   readonly #withheld: WithheldShelf
   readonly #collection: Collection
+  readonly #archive: Archive
   #identity: Identity
   #seq: number
 
@@ -71,7 +76,7 @@ export class LocalStore implements port.Store {
     options: LocalStoreOptions = {},
   ): Promise<LocalStore> {
     try {
-      const opened = await openStore(engine, env, options.nodeId)
+      const opened = await openStore(engine, env, options)
       const store = new LocalStore(engine, env, options, opened)
       await store.#aside.review()
       await store.#aside.trim()
@@ -105,6 +110,8 @@ export class LocalStore implements port.Store {
     const submit = <T>(run: (group: Group) => T): Promise<T> => this.#queue.submit(run)
     this.#aside = new AsideShelf(env, this.#engine, this.#clock, submit)
     const { ledger, horizons } = opened
+    const archived = { engine: this.#engine, ledger, time: () => this.#clock.time() }
+    this.#archive = new Archive(archived, options.history ?? NO_HISTORY, opened.archived)
     this.#collection = new Collection({ engine: this.#engine, ledger, horizons, submit })
   }
 
@@ -251,8 +258,10 @@ export class LocalStore implements port.Store {
     return this.#queue.submit((group) => this.#renew(group, rewound))
   }
 
-  collect(rule: port.CollectionRule): Promise<number> {
-    return this.#collection.run(rule)
+  async collect(rule: port.CollectionRule): Promise<number> {
+    const collected = await this.#collection.run(rule)
+    await this.#archive.end(rule.expired, (run) => this.#queue.submit(run))
+    return collected
   }
 
   horizons(): readonly port.Horizon[] {
@@ -288,20 +297,19 @@ export class LocalStore implements port.Store {
     this.#aside.recheck()
   }
 
-  async restamp(): Promise<number> {
-    if (!this.#clock.isAhead(this.#clock.mark)) return 0
-    const survey = new DriftSurvey(this.#clock)
-    const stop = this.#feed.watch(({ changes }) => {
-      for (const { entry } of changes) survey.note(entry)
+  restamp(): Promise<number> {
+    return restamp({
+      engine: this.#engine,
+      clock: this.#clock,
+      feed: this.#feed,
+      isOwn: ({ entry, seq }) =>
+        entry.origin === this.nodeId &&
+        // It would fall below what it overruled.
+        entry.overrules !== true &&
+        !this.#ledger.wasAcknowledged(entry.path, seq),
+      renew: (group) => this.#renew(group, renewed),
+      submit: (run) => this.#queue.submit(run),
     })
-    try {
-      for await (const chunk of this.#engine.scan(layout.prefixRange('e'))) {
-        for (const [, value] of chunk) survey.note(layout.unpackHeld(value).entry)
-      }
-      return await this.#queue.submit((group) => this.#restamp(group, survey))
-    } finally {
-      stop()
-    }
   }
 
   async aside(limit: number): Promise<Entry[]> {
@@ -313,6 +321,14 @@ export class LocalStore implements port.Store {
     return this.#aside.overruled(limit)
   }
 
+  async history(path: string, range: port.HistoryRange): Promise<port.HistoryPage> {
+    return this.#archive.page(path, this.#held(path), range)
+  }
+
+  clearHistory(pattern: string): Promise<number> {
+    return this.#archive.clear(pattern, (run) => this.#queue.submit(run))
+  }
+
   backup(): AsyncIterable<Uint8Array> {
     return backupBytes(this.#engine)
   }
@@ -321,25 +337,6 @@ export class LocalStore implements port.Store {
     this.#aside.close()
     await this.#queue.close()
     await this.#engine.close()
-  }
-
-  #restamp(group: Group, survey: DriftSurvey): number {
-    for (const { entry } of group.records.values()) survey.note(entry)
-    const ahead = [...survey.ahead].flatMap((path) => group.held(path) ?? [])
-    const own = ahead.filter(
-      ({ entry, seq }) =>
-        entry.origin === this.nodeId &&
-        // It would fall below what it overruled.
-        entry.overrules !== true &&
-        this.#clock.isAhead(stampOf(entry)) &&
-        !this.#ledger.wasAcknowledged(entry.path, seq),
-    )
-    own.sort((a, b) => (stampOf(a.entry) < stampOf(b.entry) ? -1 : 1))
-    this.#clock.lower(survey.highest)
-    for (const held of own) group.restamp(held)
-    // A peer may have merged what it had no time to acknowledge: only a full repair is sure.
-    if (own.length > 0) this.#renew(group, renewed)
-    return own.length
   }
 
   /** Keeps checkpoints, unless a new history has begun since they were made. */
@@ -387,6 +384,7 @@ export class LocalStore implements port.Store {
       held: (path: string) => this.#held(path),
       horizon: (path: string) => this.#horizons.at(path),
       withheld: (path: string) => this.#withheld.at(path),
+      ...(this.#archive.active && { archive: this.#archive }),
     }
     return new Group(context, this.#seq)
   }

@@ -1,4 +1,5 @@
 import type { Env } from '../core/env.ts'
+import type { HistoryPolicy } from './archive/policy.ts'
 import type { Store } from './store.ts'
 
 /** What a store gets from the node that it serves. */
@@ -7,6 +8,8 @@ export interface StoreNode {
   readonly nodeId?: string
   /** How far ahead a peer's stamp may be before its entry is kept aside. Default 60,000 ms. */
   readonly maxClockDriftMs?: number
+  /** What of the past to keep; a store that can't must have no `history`. */
+  readonly history?: HistoryPolicy
 }
 
 /** Where a node keeps its entries, if not in a directory or in memory. */

@@ -6,6 +6,7 @@ import type { Engine } from './engine.ts'
 import { type Identity, newIdentity, packIdentity, startRun, unpackIdentity } from './identity.ts'
 import { Horizons } from './horizons.ts'
 import { Ledger } from './ledger.ts'
+import { holdsHistory } from './archive/archive.ts'
 import { WithheldShelf } from './withheld.ts'
 import { CLOCK_KEY, FORMAT, FORMAT_KEY, IDENTITY_KEY, prefixRange } from './layout.ts'
 
@@ -19,13 +20,15 @@ export interface Opened {
   readonly ledger: Ledger
   readonly horizons: Horizons
   readonly withheld: WithheldShelf
+  /** True if versions of its past are kept there. */
+  readonly archived: boolean
 }
 
 /** Reads who the store is, or makes it somebody, and notes durably that it was started once more. */
 export async function openStore(
   engine: Engine,
   env: Env,
-  nodeId: string | undefined,
+  { nodeId }: { readonly nodeId?: string },
 ): Promise<Opened> {
   if (nodeId !== undefined && !NODE_ID.test(nodeId)) {
     throw skerryError('OPTION_INVALID', 'id', nodeId, 'use 1 to 64 of A-Z a-z 0-9 _ . -')
@@ -47,7 +50,8 @@ export async function openStore(
   const ledger = await Ledger.load(engine, identity.acknowledgedTo)
   const horizons = await Horizons.load(engine)
   const withheld = await WithheldShelf.load(engine)
-  return { identity, seq, mark, ledger, horizons, withheld }
+  const archived = await holdsHistory(engine)
+  return { identity, seq, mark, ledger, horizons, withheld, archived }
 }
 
 /** What has no format was not written by a store: leave it alone. */

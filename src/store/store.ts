@@ -205,6 +205,38 @@ export interface HashedPage {
   readonly upTo: string
 }
 
+/** A version that is not the newest one of its path any more, or never was. */
+export interface KeptVersion {
+  readonly entry: Entry
+  /**
+   * `superseded`: it was what the path held here, until a later one came. `overruled`: it lost against one whose writer
+   * did not know it, as far as this node can tell; it may never have been held here.
+   */
+  readonly kind: 'superseded' | 'overruled'
+  /** When it was kept: nanoseconds of this node's wall time. */
+  readonly keptAt: bigint
+  /** Counts what was kept of the path. */
+  readonly place: number
+}
+
+/** Which stretch of a history to read. */
+export interface HistoryRange {
+  /** The most versions. */
+  readonly limit: number
+  /** Only those in places before this one. Default: from the newest on. */
+  readonly before?: number
+}
+
+/** A stretch of the history of a path. */
+export interface HistoryPage {
+  /** What the path holds: what readers see, else the tombstone. */
+  readonly current: Entry | undefined
+  /** What was kept last comes first. */
+  readonly versions: readonly KeptVersion[]
+  /** Where the next page begins; left out if there is none. */
+  readonly next?: number
+}
+
 /** Where a page is closed, in characters of paths and data, however few entries it has. */
 export const MAX_PAGE_CHARACTERS = 256 * 1024
 
@@ -332,6 +364,11 @@ export interface Store {
   aside(limit: number): Promise<Entry[]>
   /** The newest {@link MAX_OVERRULED} versions kept aside that a later write overruled, oldest first. */
   overruled(limit: number): Promise<Entry[]>
+
+  /** What is kept of a path's past. Left out by a store that keeps nothing of it. */
+  history?(path: string, range: HistoryRange): Promise<HistoryPage>
+  /** Lets go of what is kept of the path, or of all that the glob matches; resolves to how many paths that were. */
+  clearHistory?(pattern: string): Promise<number>
 
   /**
    * Everything it holds at this moment, as the bytes of a backup. Left out by a store that another

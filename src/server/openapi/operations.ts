@@ -62,6 +62,25 @@ const state: Record<string, Operation> = {
     query: COMMIT,
     body: JSON_BODY,
   },
+  'GET /_skerry/history/*': {
+    summary: 'What a path holds and what it held before, newest first.',
+    answers: { 200: ref('History') },
+    errors: [501],
+    query: ['limit', 'before'],
+  },
+  'POST /_skerry/history/*': {
+    summary: 'Writes the data of an earlier version again.',
+    answers: { 200: ref('Index'), 202: ref('Short') },
+    errors: [404, 408, 409, 412, 413, 415, 501],
+    query: COMMIT,
+    headers: CONDITIONS,
+    body: JSON_BODY,
+  },
+  'DELETE /_skerry/history/*': {
+    summary: 'Lets go of what is kept of the past of a path, or of all that a glob matches.',
+    answers: { 200: ref('Cleared') },
+    errors: [501],
+  },
   'GET /': {
     summary: 'The page of the node; with `api`, or for who asks for JSON, what it keeps and does.',
     answers: {

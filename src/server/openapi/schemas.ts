@@ -83,6 +83,16 @@ export const schemas = {
       { ...having({ index: text, path: text, version: text }), additionalProperties: false },
     ],
   },
+  History: having({
+    path: text,
+    versions: listOf(
+      having({
+        ...{ version: text, kind: { enum: ['current', 'superseded', 'overruled'] } },
+        ...{ created: whole, updated: whole, origin: text, deleted: flag, data: {} },
+      }),
+    ),
+  }),
+  Cleared: having({ cleared: whole }),
   Removed: having({ removedAt: text, entry: { $ref: '#/components/schemas/Entry' } }),
   Withheld: having({ count: whole, withheld: listOf(having({ path: text, peer: text })) }),
   Decided: having({ released: whole, dropped: whole }),

@@ -12,6 +12,7 @@ import { bodyText, JSON_TYPE } from './body.ts'
 import { commitOf, shortOf } from './commit.ts'
 import { sendText } from './compression.ts'
 import { conditionOf, etagOf } from './conditions.ts'
+import { historyRoutes } from './history.ts'
 import { rangeOf } from './query.ts'
 import { turnEnd } from './turn.ts'
 
@@ -56,6 +57,7 @@ export function restRoutes(state: State, { status, beforeRead }: RestParts) {
     app.patch('/*', short, (request, reply) => patch(state, request, reply))
     app.delete('/*', short, (request, reply) => remove(state, request, reply))
     batchRoute(app, state)
+    historyRoutes(app, state)
   }
 }
 

@@ -1,0 +1,26 @@
+import { type Entry, tombstone } from '../core/entry.ts'
+import type { Held } from './layout.ts'
+import type { Written } from './store.ts'
+
+/** Who writes, and when. */
+export interface Hand {
+  readonly stamp: bigint
+  readonly origin: string
+}
+
+/** The version that a write makes of what readers see; null data deletes. */
+export function versionOf(
+  path: string,
+  seen: Entry | undefined,
+  data: string | null,
+  { stamp, origin }: Hand,
+): Entry {
+  if (data === null) return tombstone(path, stamp, origin)
+  if (seen === undefined) return { path, created: stamp, updated: 0n, origin, data }
+  return { path, created: seen.created, updated: stamp, origin, data }
+}
+
+/** What came of a write that left things. */
+export function left(held: Held | undefined): Written {
+  return { entry: held?.entry, changed: false, seq: held?.seq ?? 0 }
+}

@@ -1,0 +1,74 @@
+import { compareVersions, type Entry, type Hash, stampOf } from '../core/entry.ts'
+import type { EngineOp } from './engine.ts'
+import { withheldKey } from './layout.ts'
+import type { MergeSource, Withheld } from './store.ts'
+import { withheldOp } from './withheld.ts'
+
+/** What withholding needs of its group's store. */
+export interface WithholdingContext {
+  readonly hash: Hash
+  /** The highest stamp ever collected under a key of the path. */
+  horizon(path: string): bigint
+  /** The durable version withheld at a path. */
+  withheld(path: string): Withheld | undefined
+}
+
+/** The versions that one group withholds; of a path the newest counts. */
+export class Withholding {
+  readonly #context: WithholdingContext
+  readonly #withheld: Withheld[] = []
+
+  constructor(context: WithholdingContext) {
+    this.#context = context
+  }
+
+  /** How many there are; those that came later are dropped again by setting it. */
+  get size(): number {
+    return this.#withheld.length
+  }
+
+  set size(size: number) {
+    this.#withheld.length = size
+  }
+
+  /** Withholds what may be from before a delete that nobody remembers; what is withheld stays so. */
+  mustWait(entry: Entry, { peer, doubted, repair }: MergeSource): boolean {
+    const context = this.#context
+    const kept = repair === true ? context.withheld(entry.path) : undefined
+    if (kept !== undefined && compareVersions(entry, kept.entry, context.hash) <= 0) return true
+    if (entry.data === null || doubted?.has(entry.path) !== true) return false
+    if (stampOf(entry) > context.horizon(entry.path)) return false
+    this.#withheld.push({ entry, peer })
+    return true
+  }
+
+  /**
+   * What is withheld, and what is so no more because the path holds something again.
+   * @param records by the paths that hold something new
+   */
+  ops(records: ReadonlyMap<string, unknown>): EngineOp[] {
+    const ops: EngineOp[] = []
+    const newest = new Map<string, Withheld>()
+    for (const withheld of this.#withheld) {
+      const { path } = withheld.entry
+      const other = newest.get(path) ?? this.#context.withheld(path)
+      const older = other && compareVersions(withheld.entry, other.entry, this.#context.hash) < 0
+      if (!older && !records.has(path)) newest.set(path, withheld)
+    }
+    for (const withheld of newest.values()) ops.push(withheldOp(withheld))
+    for (const path of records.keys()) {
+      if (this.#context.withheld(path) !== undefined) ops.push({ key: withheldKey(path) })
+    }
+    return ops
+  }
+
+  /** How many more versions are withheld once the group is durable. */
+  more(records: ReadonlyMap<string, unknown>): number {
+    let more = 0
+    for (const { value, key } of this.ops(records)) {
+      if (value === undefined) more--
+      else if (this.#context.withheld(key.slice(1)) === undefined) more++
+    }
+    return more
+  }
+}
