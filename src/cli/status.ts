@@ -136,9 +136,10 @@ type PivotStatus = NodeStatus['pivot']
 /** Nodes and leaders of the pivot protocol. */
 function pivotRows({ nodes, leaders }: PivotStatus): string[][] {
   return [
-    ...nodes.map(({ address, healthy, compatible, reason, lag }) => {
+    ...nodes.map(({ address, healthy, compatible, reason, lag, lastCheck }) => {
       const state = healthy && compatible ? 'healthy' : reason
-      return ['pivot node', address, `${state}, ${lagFact(lag)}`]
+      const checked = lastCheck === null ? '' : `, checked on ${lastCheck}`
+      return ['pivot node', address, `${state}, ${lagFact(lag)}${checked}`]
     }),
     ...leaders
       .filter(({ active, keys }) => active || keys.some(({ lag }) => lag.entries > 0))
@@ -146,12 +147,18 @@ function pivotRows({ nodes, leaders }: PivotStatus): string[][] {
   ]
 }
 
-function leaderRows({ leader, keys, lastError }: PivotStatus['leaders'][number]): string[][] {
+function leaderRows({
+  leader,
+  keys,
+  lastError,
+  lastCheck,
+}: PivotStatus['leaders'][number]): string[][] {
   return keys.map(({ key, lag, rewound, undeliverable }) => {
     const facts = [`${key}: ${lagFact([lag])}`]
     if (rewound) facts.push('the leader lost entries and gets them again')
     if (undeliverable.count > 0) facts.push(`${undeliverable.count} undeliverable`)
     if (lastError !== null) facts.push(lastError)
+    if (lastCheck !== null) facts.push(`checked on ${lastCheck}`)
     return ['pivot leader', leader, facts.join(', ')]
   })
 }

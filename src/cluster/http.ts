@@ -1,6 +1,7 @@
 import * as http from 'node:http'
 import * as https from 'node:https'
 import { performance } from 'node:perf_hooks'
+import type { SecureContextOptions } from 'node:tls'
 import { messageOf } from '../core/errors.ts'
 import type { ProbeOutcome } from './detector.ts'
 import type { Prober, ProbeResult } from './prober.ts'
@@ -14,6 +15,12 @@ const BODY_BYTES_MAX = 65_536
  */
 export class HttpProber implements Prober {
   readonly #underWay = new Set<AbortController>()
+  readonly #tls: (() => SecureContextOptions) | undefined
+
+  /** @param tls what is shown and trusted over TLS; default: nothing, and what Node trusts */
+  constructor(tls?: () => SecureContextOptions) {
+    this.#tls = tls
+  }
 
   async probe(url: string, timeoutMs: number): Promise<ProbeResult> {
     const began = performance.now()
@@ -40,7 +47,7 @@ export class HttpProber implements Prober {
   async #get(url: string, signal: AbortSignal): Promise<number> {
     const { get } = url.startsWith('https:') ? https : http
     return new Promise<number>((resolve, reject) => {
-      const request = get(url, { agent: false, signal }, (response) => {
+      const request = get(url, { ...this.#tls?.(), agent: false, signal }, (response) => {
         const { statusCode = 0 } = response
         let bytes = 0
         response.on('data', (chunk: Buffer) => {

@@ -1,5 +1,6 @@
 import * as http from 'node:http'
 import * as https from 'node:https'
+import type { SecureContextOptions } from 'node:tls'
 import { errorCodes, messageOf, skerryError, SkerryError } from '../core/errors.ts'
 import type { ErrorCode } from '../core/errors.ts'
 import { Agents, exchange, type SignedRequest } from './http/exchange.ts'
@@ -31,6 +32,8 @@ export interface RemoteOptions {
   readonly timeoutMs?: number | undefined
   /** Headers for a request, for instance its signature. */
   readonly headers?: ((request: SignedRequest) => Readonly<Record<string, string>>) | undefined
+  /** What is shown and trusted over TLS; default: nothing, and what Node trusts. */
+  readonly tls?: (() => SecureContextOptions) | undefined
 }
 
 /** Where a server answers the verbs of its registry. */
@@ -187,13 +190,14 @@ export class RemoteRegistry implements Registry {
   }
 
   async #ask(verb: RegistryVerb, ...given: readonly unknown[]): Promise<unknown> {
-    const { url, name, timeoutMs = TIMEOUT_MS, headers } = this.#options
+    const { url, name, timeoutMs = TIMEOUT_MS, headers, tls } = this.#options
     const path = pathOf(REGISTRY_PATH, name)
     const body = JSON.stringify([verb, ...given])
     try {
       const reply = await exchange({
         ...{ url: new URL(path, url), method: 'POST', body, agents: this.#agents, timeoutMs },
         headers: headers?.({ method: 'POST', path, body }),
+        tls: tls?.(),
         maxBytes: REPLY_BYTES_MAX,
       })
       const answer: unknown = JSON.parse(reply.body)
@@ -211,11 +215,11 @@ export class RemoteRegistry implements Registry {
    */
   #listen(): Promise<void> {
     if (this.#isClosed) return Promise.resolve()
-    const { url, name, headers } = this.#options
+    const { url, name, headers, tls } = this.#options
     const path = pathOf(`${REGISTRY_PATH}/notices`, name)
     const signed = headers?.({ method: 'GET', path, body: '' })
     const { request } = url.startsWith('https:') ? https : http
-    const stream = request(new URL(path, url), { agent: false, headers: { ...signed } })
+    const stream = request(new URL(path, url), { ...tls?.(), agent: false, headers: { ...signed } })
     this.#stream = stream
     stream.setTimeout(SILENCE_MAX_MS, () => stream.destroy())
     stream.on('error', () => undefined)

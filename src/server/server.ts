@@ -30,6 +30,7 @@ import { frontRoute } from './pages/front.ts'
 import { healthRoutes, type NodeStatus, storeStatus } from './health/health.ts'
 import { InFlight } from './health/inflight.ts'
 import { LagWatch } from './health/lag.ts'
+import { RepairLog } from './health/repairs.ts'
 import { LiveSockets } from './sockets/live.ts'
 import { Links } from './links.ts'
 import { type Logger, silent } from './log.ts'
@@ -118,9 +119,13 @@ export class Server {
       (error) => this.#logger.error({ err: error }, 'links were not closed in order'),
     )
     side.board.followLinks(() => this.#links.status().peers)
+    const repairs = new RepairLog(this.#logger)
     this.#lag = new LagWatch(env, {
       measure: () => Promise.all([this.#links.measureLag(), this.pivot.measureLag()]),
-      measured: () => side.board.changed(),
+      measured: () => {
+        side.board.changed()
+        repairs.note(this.#links.status().links)
+      },
       failed: (error) => this.#logger.warn({ err: error }, 'what peers lack was not counted'),
     })
     this.#upgrades = this.#sockets()
@@ -382,12 +387,13 @@ export async function createServer(
   let store: Store | undefined
   try {
     store = await openStore(resolved, env)
-    const { secrets, authenticator } = perimeter
+    const { secrets, authenticator, peerTls: tls } = perimeter
     const headers = peerHeaders(env, { tokenFile: resolved.peerTokenFile, secrets })
     const signed = secrets !== undefined
-    const trust = { headersFor: headers, signed, authenticator, unsigned: resolved.allowUnsigned }
+    const { allowUnsigned: unsigned } = resolved
+    const trust = { headersFor: headers, tls, signed, authenticator, unsigned }
     const side = await PivotSide.open(store, resolved, env, trust)
-    const clusterNode = await openClusterNode({ ...resolved, env, id: store.nodeId, headers })
+    const clusterNode = await openClusterNode({ ...resolved, env, id: store.nodeId, headers, tls })
     return new Server(store, resolved, env, { perimeter, side, clusterNode, headers })
   } catch (error) {
     perimeter.close()

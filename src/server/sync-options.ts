@@ -29,7 +29,7 @@ export function syncOptions(
   return {
     store,
     env,
-    transport: side.choosing(socketTransport(headers)),
+    transport: side.choosing(socketTransport(headers, perimeter.peerTls)),
     keys,
     peers,
     tombstoneTtlMs,

@@ -66,6 +66,25 @@ test.each([
   60_000,
 )
 
+test('a first sync tells how far it is, in entries of so many', { timeout: 60_000 }, async () => {
+  const loop = new Loop()
+  const leader = await loopNode(loop, 'leader')
+  await fill(leader, 0, ENTRIES)
+  const told: number[] = []
+  const joining = await loopNode(loop, 'joining', { leader: 'leader' })
+  loop.watcher = () => {
+    const repairing = joining.sync.status().links[0]?.repairing
+    if (repairing === undefined) return
+    expect(repairing).toMatchObject({ key: '**', total: ENTRIES })
+    told.push(repairing.done)
+  }
+  await loop.settled()
+  expect(await rootOf(joining)).toBe(await rootOf(leader))
+  expect(told).toEqual(told.toSorted((a, b) => a - b))
+  expect(new Set(told).size).toBeGreaterThan(5)
+  expect(joining.sync.status().links[0]).toMatchObject({ repairing: undefined, unrepaired: [] })
+})
+
 test.each(['leader', 'node'])(
   'a catch-up with the %s, cut at half, goes on at the point reached',
   async (full) => {

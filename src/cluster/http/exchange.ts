@@ -1,5 +1,6 @@
 import * as http from 'node:http'
 import * as https from 'node:https'
+import type { SecureContextOptions } from 'node:tls'
 import { skerryError } from '../../core/errors.ts'
 
 /** One HTTP request to another node. */
@@ -10,6 +11,8 @@ export interface Exchange {
   readonly headers?: Readonly<Record<string, string>> | undefined
   /** Keeps connections for the next request. */
   readonly agents?: Agents | undefined
+  /** What is shown and trusted over TLS; default: nothing, and what Node trusts. */
+  readonly tls?: SecureContextOptions | undefined
   /** The whole exchange must be over by then, in milliseconds. */
   readonly timeoutMs: number
   /** Most bytes of an answer; more end the exchange with an error. */
@@ -55,7 +58,8 @@ export function exchange(spec: Exchange): Promise<Reply> {
   }
   return new Promise((resolve, reject) => {
     const signal = AbortSignal.timeout(timeoutMs)
-    const sent = request(url, { method, headers, signal, ...(agent && { agent }) }, (response) => {
+    const options = { ...spec.tls, method, headers, signal, ...(agent && { agent }) }
+    const sent = request(url, options, (response) => {
       const chunks: Buffer[] = []
       let bytes = 0
       response.on('data', (chunk: Buffer) => {

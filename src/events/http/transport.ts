@@ -1,3 +1,4 @@
+import type { SecureContextOptions } from 'node:tls'
 import { skerryError } from '../../core/errors.ts'
 import type { Peer } from '../peers.ts'
 import type { ReplicaPage, ReplicaRange, ReplicaRow } from '../storage.ts'
@@ -10,6 +11,8 @@ export interface HttpTransportOptions {
   readonly timeoutMs?: number | undefined
   /** Headers for a request, for instance its signature. */
   readonly headers?: ((request: SignedRequest) => Readonly<Record<string, string>>) | undefined
+  /** What is shown and trusted over TLS; default: nothing, and what Node trusts. */
+  readonly tls?: (() => SecureContextOptions) | undefined
 }
 
 /** Replicas that one request carries at most, and their characters. */
@@ -31,11 +34,13 @@ interface Waiting {
 
 /** Carries replicas between Skerry nodes over HTTP, many at a time where many wait. */
 export class HttpTransport implements PeerTransport {
-  readonly #options: Required<HttpTransportOptions>
+  readonly #options: Required<Omit<HttpTransportOptions, 'tls'>>
+  readonly #tls: HttpTransportOptions['tls']
   readonly #agents = new Agents()
   readonly #queues = new Map<string, { waiting: Waiting[]; requests: number }>()
 
   constructor(options: HttpTransportOptions = {}) {
+    this.#tls = options.tls
     this.#options = {
       timeoutMs: options.timeoutMs ?? 5_000,
       headers: options.headers ?? (() => ({})),
@@ -118,6 +123,7 @@ export class HttpTransport implements PeerTransport {
     return exchange({
       ...{ url: new URL(path, base), method, timeoutMs, agents: this.#agents },
       headers: headers({ method, path, body }),
+      tls: this.#tls?.(),
       body: method === 'GET' ? undefined : body,
       maxBytes: MAX_REPLY_BYTES,
     })

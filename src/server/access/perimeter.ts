@@ -9,7 +9,7 @@ import { Limits } from './limits.ts'
 import { silent } from '../log.ts'
 import type { ResolvedOptions } from '../options.ts'
 import { OriginPolicy } from './origin.ts'
-import { Certificates } from './tls.ts'
+import { Certificates, type PeerTls } from './tls.ts'
 import { SignedAuthenticator } from '../trust/authenticator.ts'
 import { ClusterSecrets } from '../trust/secrets.ts'
 import { SignatureCheck } from '../trust/signature.ts'
@@ -68,6 +68,12 @@ export class Perimeter {
       closeAll(parts)
       throw error
     }
+  }
+
+  /** What is shown to other nodes over TLS; undefined: nothing. */
+  get peerTls(): PeerTls | undefined {
+    const { certificates } = this
+    return certificates && (() => certificates.clientOptions)
   }
 
   /** Has every request to the application pass. */

@@ -1,10 +1,13 @@
 import { readFile } from 'node:fs/promises'
 import type { Server } from 'node:https'
-import { createSecureContext, type SecureContextOptions } from 'node:tls'
+import { createSecureContext, rootCertificates, type SecureContextOptions } from 'node:tls'
 import type { Env } from '../../core/env.ts'
 import { messageOf, skerryErrorFrom } from '../../core/errors.ts'
 import type { Logger } from '../log.ts'
 import { FileWatch } from './watch.ts'
+
+/** What a node shows of itself, and whom it trusts, when it calls others over TLS: read for each connection. */
+export type PeerTls = () => SecureContextOptions
 
 /** The certificate that a node shows, as files in PEM. */
 export interface TlsOptions {
@@ -12,7 +15,10 @@ export interface TlsOptions {
   readonly cert: string
   /** Its private key. */
   readonly key: string
-  /** Certificates of the authorities that clients' certificates must come from. Default: those of Node. */
+  /**
+   * Certificates of the authorities that clients' certificates must come from; those of other nodes, which this one
+   * calls, may come from them too. Default: those of Node.
+   */
   readonly ca?: string
   /** Refuses clients that show no certificate from one of these authorities (mTLS). Default false. */
   readonly requestClientCertificate?: boolean
@@ -58,6 +64,16 @@ export class Certificates {
   get serverOptions() {
     const requestCert = this.#options.requestClientCertificate === true
     return { ...this.#context, requestCert, rejectUnauthorized: requestCert }
+  }
+
+  /** What connections to other nodes are made with: the same certificate, which says who calls. */
+  get clientOptions(): SecureContextOptions {
+    const { ca } = this.#context
+    // Nodes may also have certificates that anybody trusts.
+    return {
+      ...this.#context,
+      ...(ca !== undefined && { ca: [...rootCertificates, ca as Buffer] }),
+    }
   }
 
   /** Has the server show new certificates to new connections; those that are open go on. */

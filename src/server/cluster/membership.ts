@@ -9,6 +9,7 @@ import type { CancelTimer, Env } from '../../core/env.ts'
 import { messageOf, skerryError } from '../../core/errors.ts'
 import type { Logger } from '../log.ts'
 import type { PeerHeaders } from '../access/credentials.ts'
+import type { PeerTls } from '../access/tls.ts'
 import { addressOf, type ResolvedServerCluster } from './options.ts'
 import { distantRegistry, ownRegistry } from './registries.ts'
 
@@ -21,6 +22,8 @@ export interface MembershipParts {
   readonly directory: string | undefined
   /** Of requests to other nodes. */
   readonly headers: PeerHeaders
+  /** What others are shown over TLS. */
+  readonly tls: PeerTls | undefined
   /** Called once the node has joined, with the cluster. */
   readonly joined: (cluster: Cluster) => void
 }
@@ -72,7 +75,7 @@ export class Membership {
     const { options, env, directory } = parts
     if (options.registry === undefined) this.#own = ownRegistry(env, directory)
     // Bad options are to be told at once and not with the first attempt.
-    else void distantRegistry(options.registry, options.cluster, parts.headers).close()
+    else void distantRegistry(options.registry, options.cluster).close()
   }
 
   /** @throws SKERRY_CLUSTER_JOINING while it has not joined */
@@ -177,12 +180,12 @@ export class Membership {
   }
 
   #newCluster(): Cluster {
-    const { env, options, headers } = this.#parts
+    const { env, options, headers, tls } = this.#parts
     const { cluster, registry } = options
     return new Cluster({
       env,
-      registry: this.#own ?? distantRegistry(registry!, cluster, headers),
-      prober: new HttpProber(),
+      registry: this.#own ?? distantRegistry(registry!, cluster, { headers, tls }),
+      prober: new HttpProber(tls),
       options: cluster,
     })
   }

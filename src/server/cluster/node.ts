@@ -9,6 +9,7 @@ import { eventMetrics } from '../events/metrics.ts'
 import { openEventNode, type EventNode } from '../events/node.ts'
 import { resolveServerEvents, type ServerEventsOptions } from '../events/options.ts'
 import type { PeerHeaders } from '../access/credentials.ts'
+import type { PeerTls } from '../access/tls.ts'
 import { type Logger, silent } from '../log.ts'
 import { Streams } from '../events/streams.ts'
 import { clusterMetrics } from './metrics.ts'
@@ -25,6 +26,8 @@ export interface ClusterNodeParts {
   readonly data: string | undefined
   /** What it shows to other nodes. */
   readonly headers: PeerHeaders
+  /** The same over TLS. */
+  readonly tls: PeerTls | undefined
   readonly cluster: ServerClusterOptions | undefined
   /** Undefined: no events. */
   readonly events: ServerEventsOptions | undefined
@@ -99,20 +102,17 @@ export class ClusterNode {
  * @throws SKERRY_DATA_DIR_IN_USE, SKERRY_DATA_DIR_UNREADABLE
  */
 export async function openClusterNode(parts: ClusterNodeParts): Promise<ClusterNode | undefined> {
-  const { env, logger = silent, id, data, headers } = parts
+  const { env, logger = silent, id, data, headers, tls } = parts
   if (parts.cluster === undefined && parts.events === undefined) return undefined
   const options = resolveServerCluster(parts.cluster ?? {}, id)
   const keptIn = parts.events && resolveServerEvents(parts.events, env)
+  const shared = { env, logger, headers, tls }
   const events =
-    keptIn && (await openEventNode({ env, logger, id, headers, options: keptIn, directory: data }))
+    keptIn && (await openEventNode({ ...shared, id, options: keptIn, directory: data }))
   try {
     const directory = data === undefined ? undefined : join(data, 'cluster')
     const joined = (cluster: Parameters<EventNode['follow']>[0]) => events?.follow(cluster)
-    return new ClusterNode(
-      new Membership({ env, logger, options, directory, headers, joined }),
-      events,
-      env,
-    )
+    return new ClusterNode(new Membership({ ...shared, options, directory, joined }), events, env)
   } catch (error) {
     await events?.close()
     throw error

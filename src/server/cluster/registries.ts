@@ -8,6 +8,7 @@ import { skerryError } from '../../core/errors.ts'
 import { openLevelEngine } from '../../store/level.ts'
 import { LocalStore } from '../../store/local.ts'
 import type { PeerHeaders } from '../access/credentials.ts'
+import type { PeerTls } from '../access/tls.ts'
 
 /** Which cluster's registry. */
 export interface ClusterNames {
@@ -18,17 +19,17 @@ export interface ClusterNames {
 
 /**
  * The registry that lies elsewhere: on Redis, or with another node.
- * @param headers of requests to another node
+ * @param shown to another node, with each request
  * @throws SKERRY_OPTION_UNKNOWN, SKERRY_OPTION_INVALID
  */
 export function distantRegistry(
   place: string | RedisOptions,
   { prefix, name }: ClusterNames,
-  headers?: PeerHeaders,
+  shown: { readonly headers?: PeerHeaders; readonly tls?: PeerTls | undefined } = {},
 ): Registry {
   if (typeof place !== 'string') return new RedisRegistry(place, prefix, name)
   assertRegistryUrl(place)
-  if (/^https?:/.test(place)) return new RemoteRegistry({ url: place, name, headers })
+  if (/^https?:/.test(place)) return new RemoteRegistry({ url: place, name, ...shown })
   return new RedisRegistry({ url: place }, prefix, name)
 }
 

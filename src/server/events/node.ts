@@ -18,6 +18,7 @@ import type { BackupPart } from '../data/backup.ts'
 import { eventRoutes } from './routes.ts'
 import type { Logger } from '../log.ts'
 import type { PeerHeaders } from '../access/credentials.ts'
+import type { PeerTls } from '../access/tls.ts'
 import type { LiveStream, Streams } from './streams.ts'
 import type { ResolvedServerEvents } from './options.ts'
 
@@ -30,6 +31,8 @@ export interface EventNodeParts {
   readonly options: ResolvedServerEvents
   /** Of requests to other nodes. */
   readonly headers: PeerHeaders
+  /** What others are shown over TLS. */
+  readonly tls: PeerTls | undefined
   /** Directory of the node's data; undefined: in memory. */
   readonly directory: string | undefined
 }
@@ -126,7 +129,7 @@ async function tell(tail: Tail, stream: LiveStream): Promise<void> {
 
 /** @throws SKERRY_DATA_DIR_IN_USE, SKERRY_DATA_DIR_UNREADABLE */
 export async function openEventNode(parts: EventNodeParts): Promise<EventNode> {
-  const { env, id, options, directory, headers } = parts
+  const { env, id, options, directory, headers, tls } = parts
   const engines: Engine[] = []
   const open = async (name: string): Promise<Engine> => {
     const opened =
@@ -139,7 +142,7 @@ export async function openEventNode(parts: EventNodeParts): Promise<EventNode> {
     const engine = await open('events')
     const log = await openEventLog(engine, { env, interval, closeGraceMs })
     const hints = await open('hints')
-    const transport = new HttpTransport({ headers })
+    const transport = new HttpTransport({ headers, tls })
     const coordinator = new Coordinator(log, {
       ...options.coordinator,
       ...{ env, id, transport, engine: hints },

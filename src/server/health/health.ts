@@ -47,6 +47,27 @@ export function peerLags({ sync, pivot }: NodeStatus): { peer: string; lag: read
   ]
 }
 
+/** How a node or leader of the pivot protocol is. */
+export interface PivotHealth {
+  /** `pivot:host:port`. */
+  readonly peer: string
+  readonly healthy: boolean
+  /** RFC 3339; null if it never was checked. */
+  readonly lastCheck: string | null
+}
+
+/** The nodes that this one leads by the pivot protocol, and the leaders that it follows by it. */
+export function pivotHealths({ pivot }: NodeStatus): PivotHealth[] {
+  return [
+    ...pivot.nodes.map(({ address, healthy, compatible, lastCheck }) => {
+      return { peer: peerName(address), healthy: healthy && compatible, lastCheck }
+    }),
+    ...pivot.leaders
+      .filter(({ active }) => active)
+      .map(({ leader, healthy, lastCheck }) => ({ peer: peerName(leader), healthy, lastCheck })),
+  ]
+}
+
 /** The status of a store. */
 export function storeStatus({ epoch, run, seq, durable }: Store) {
   return { epoch, run, seq, durable }

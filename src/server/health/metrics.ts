@@ -5,7 +5,7 @@ import { Counter, Gauge, Registry } from 'prom-client'
 import type { Commit } from '../../store/store.ts'
 import type { KeyLag } from '../../sync/lag.ts'
 import { adminOnly } from '../access/access.ts'
-import { type NodeStatus, peerLags } from './health.ts'
+import { type NodeStatus, peerLags, type PivotHealth, pivotHealths } from './health.ts'
 import { RequestFigures } from './requests.ts'
 
 /** The most peers that are named; a label is never made up by who asks. */
@@ -131,6 +131,29 @@ export class Metrics {
     this.#lagGauge('skerry_link_lag_changes', entries, (lag) => lag.entries)
     const seconds = 'How long ago the oldest change was written that a peer lacks.'
     this.#lagGauge('skerry_link_lag_seconds', seconds, (lag) => lag.seconds)
+    this.#pivotGauges()
+  }
+
+  /** Nodes and leaders of the pivot protocol, as this node sees them. */
+  #pivotGauges(): void {
+    const healthy = '1 while a node or leader of the pivot protocol is healthy and compatible.'
+    this.#peerGauge('skerry_pivot_peer_healthy', healthy, ({ healthy: is }) => (is ? 1 : 0))
+    const checked = 'When it was checked last, in seconds since the Unix epoch; 0 before that.'
+    this.#peerGauge('skerry_pivot_peer_checked_seconds', checked, ({ lastCheck }) =>
+      lastCheck === null ? 0 : Date.parse(lastCheck) / 1000,
+    )
+  }
+
+  #peerGauge(name: string, help: string, figure: (health: PivotHealth) => number): void {
+    const registers = [this.registry]
+    const gauge = new Gauge({
+      ...{ name, help, registers, labelNames: ['peer'] as const },
+      collect: () => {
+        gauge.reset()
+        const healths = pivotHealths(this.#source.status()).slice(0, MAX_NAMED_PEERS)
+        for (const health of healths) gauge.set({ peer: health.peer }, figure(health))
+      },
+    })
   }
 
   /** Peers by native links, nodes that this one leads by the pivot protocol, and leaders that it follows so. */

@@ -14,6 +14,8 @@ export function listOf(items: Schema): Schema {
 const text = { type: 'string' }
 const whole = { type: 'integer', minimum: 0 }
 const flag = { type: 'boolean' }
+/** RFC 3339; null for what never was. */
+const time = { type: ['string', 'null'], format: 'date-time' }
 const lags = { type: 'array', items: { $ref: '#/components/schemas/Lag' } }
 
 /** An object that has all of these, and may have more in a later version. */
@@ -68,8 +70,8 @@ export const schemas = {
       peers: listOf(having({ peer: text, linked: flag, forgotten: flag, lag: lags })),
     }),
     pivot: having({
-      nodes: listOf(having({ address: text, healthy: flag, lag: lags })),
-      leaders: listOf(having({ leader: text, active: flag })),
+      nodes: listOf(having({ address: text, healthy: flag, lastCheck: time, lag: lags })),
+      leaders: listOf(having({ leader: text, active: flag, healthy: flag, lastCheck: time })),
     }),
   }),
   Lag: {

@@ -1,8 +1,9 @@
 import { lookup as resolve } from 'node:dns'
 import { BlockList, isIP, type LookupFunction } from 'node:net'
-import { Agent, request as send } from 'undici'
+import { Agent, buildConnector, request as send } from 'undici'
 import type { HttpAnswer, HttpClient, HttpRequest } from '../../sync/pivot/http.ts'
 import type { PeerHeaders } from '../access/credentials.ts'
+import type { PeerTls } from '../access/tls.ts'
 
 /** How long a connection may take to come about: what pivot's own client allows. */
 const CONNECT_LIMIT_MS = 500
@@ -19,18 +20,22 @@ export interface PeerClientOptions {
   readonly networks?: readonly string[]
   /** Says who asks. Default: nothing is said. */
   readonly headersFor?: PeerHeaders | undefined
+  /** What is shown and trusted where an address begins with https. Default: nothing, and what Node trusts. */
+  readonly tls?: PeerTls | undefined
 }
 
 /** Sends requests to peers; no redirect is followed, no cookie kept, and every answer has its bound. */
-export function peerClient({ networks = [], headersFor }: PeerClientOptions = {}): HttpClient {
+export function peerClient({ networks = [], headersFor, tls }: PeerClientOptions = {}): HttpClient {
   const allowed = networks.length > 0 ? networkList(networks) : undefined
   const agent = new Agent({
     connections: MAX_CONNECTIONS,
     keepAliveTimeout: KEEP_ALIVE_MS,
-    connect: {
-      timeout: CONNECT_LIMIT_MS,
-      ...(allowed !== undefined && { lookup: confinedLookup(allowed) }),
-    },
+    connect: (options, callback) =>
+      buildConnector({
+        timeout: CONNECT_LIMIT_MS,
+        ...tls?.(),
+        ...(allowed !== undefined && { lookup: confinedLookup(allowed) }),
+      })(options, callback),
   })
   const closing = new AbortController()
   return {

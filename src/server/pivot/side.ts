@@ -14,6 +14,7 @@ import type { ResolvedOptions } from '../options.ts'
 import { networkList, peerClient } from './client.ts'
 import type { Authenticator } from '../access/access.ts'
 import type { PeerHeaders } from '../access/credentials.ts'
+import type { PeerTls } from '../access/tls.ts'
 import { type PivotGate, principalGate, signedGate } from './gate.ts'
 import { isPivotKey, type ResolvedPivot } from './options.ts'
 import { pivotOperatorRoutes } from './operator.ts'
@@ -24,6 +25,8 @@ import type { RestParts } from '../rest/rest.ts'
 /** How the pivot protocol is secured. */
 export interface PivotTrust {
   readonly headersFor: PeerHeaders
+  /** What leaders are shown over TLS; registered addresses are called without. */
+  readonly tls: PeerTls | undefined
   /** True if there is a cluster secret: requests are signed, and must be. */
   readonly signed: boolean
   readonly authenticator: Authenticator
@@ -60,9 +63,9 @@ export class PivotSide {
     // What calls back is made before what it calls.
     const later: { side?: PivotSide } = {}
     const { pivot: resolved } = options
-    const { headersFor, signed } = trust
+    const { headersFor, signed, tls } = trust
     const networks = resolved.allowedPeerNetworks
-    const leaderHttp = resolved.httpClient ?? peerClient({ headersFor })
+    const leaderHttp = resolved.httpClient ?? peerClient({ headersFor, tls })
     const { nodesKey } = resolved
     const pivot = new Pivot({
       ...{ env, peers },

@@ -28,8 +28,9 @@ export function pivotStatus({ nodes, ignoredNodes, leaders, peers }: Status) {
     nodes: nodes.map(nodeHealth),
     ignoredNodes,
     peers: peers.map(({ name, keys, since }) => ({ peer: name, keys, since: timeText(since) })),
-    leaders: leaders.map(({ keys, lastError, ...leader }) => ({
+    leaders: leaders.map(({ keys, lastError, lastCheck, ...leader }) => ({
       ...leader,
+      lastCheck: timeText(lastCheck),
       lastError: lastError ?? null,
       keys: keys.map(({ lastEntry, undeliverable, ...key }) => ({
         ...key,

@@ -1,9 +1,10 @@
-import { WebSocket } from 'ws'
+import { type ClientOptions, WebSocket } from 'ws'
 import { messageOf, skerryError, skerryErrorFrom } from '../../core/errors.ts'
 import type { Channel, Transport } from '../../sync/transport.ts'
 import { LINK_PATH, linkUrl } from '../address.ts'
 import { MAX_LINK_FRAME_BYTES, SocketChannel } from './channel.ts'
 import type { PeerHeaders } from '../access/credentials.ts'
+import type { PeerTls } from '../access/tls.ts'
 
 /** A node has this long to accept a link. */
 const HANDSHAKE_TIMEOUT_MS = 10_000
@@ -11,14 +12,15 @@ const HANDSHAKE_TIMEOUT_MS = 10_000
 /**
  * Opens links to other nodes as WebSockets.
  * @param headersFor says who dials
+ * @param tls what is shown and trusted where an address begins with https or wss
  */
-export function socketTransport(headersFor: PeerHeaders): Transport {
+export function socketTransport(headersFor: PeerHeaders, tls?: PeerTls): Transport {
   return {
     /** @throws SKERRY_PEER_UNREACHABLE if no link comes about */
     async dial(address: string): Promise<Channel> {
       const url = linkUrl(address)
       if (url === undefined) throw skerryError('PEER_UNREACHABLE', address, 'it is not an address')
-      return open(url, address, headersOf(headersFor, address))
+      return open(url, address, { ...tls?.(), headers: headersOf(headersFor, address) })
     },
   }
 }
@@ -31,14 +33,10 @@ function headersOf(headersFor: PeerHeaders, address: string): Readonly<Record<st
   }
 }
 
-function open(
-  url: string,
-  address: string,
-  headers: Readonly<Record<string, string>>,
-): Promise<Channel> {
+function open(url: string, address: string, shown: ClientOptions): Promise<Channel> {
   return new Promise((resolve, reject) => {
     const socket = new WebSocket(url, {
-      headers,
+      ...shown,
       perMessageDeflate: false,
       handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
       maxPayload: MAX_LINK_FRAME_BYTES,

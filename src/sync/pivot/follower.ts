@@ -58,6 +58,10 @@ export interface FollowerStatus {
   readonly leader: string
   /** False while a native link does all this. */
   readonly active: boolean
+  /** True if the last look at the leader came to its end, and nothing went wrong. */
+  readonly healthy: boolean
+  /** When that was: nanoseconds of wall time; 0 before the first look. */
+  readonly lastCheck: bigint
   readonly failures: number
   readonly lastError: string | undefined
   readonly keys: readonly FollowedKey[]
@@ -94,6 +98,7 @@ export class Follower {
   #isClockDue = true
   #failures = 0
   #lastError: string | undefined
+  #lastCheck = 0n
   #lastReadMs = -Infinity
   #stopped = false
 
@@ -204,6 +209,8 @@ export class Follower {
     return {
       leader: this.url,
       active: this.#isActive,
+      healthy: this.#lastCheck > 0n && this.#lastError === undefined,
+      lastCheck: this.#lastCheck,
       failures: this.#failures,
       lastError: this.#lastError,
       keys: this.#followed.map(({ key, outbox, puller }) => {
@@ -359,7 +366,8 @@ export class Follower {
   }
 
   #note(error: string | undefined): void {
-    const changed = error !== this.#lastError
+    const changed = error !== this.#lastError || this.#lastCheck === 0n
+    this.#lastCheck = this.#options.env.now()
     this.#lastError = error
     if (changed) this.#options.changed()
   }

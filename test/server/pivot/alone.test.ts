@@ -162,6 +162,16 @@ test('health is there by HTTP, in the status, and live at pivot/status', async (
     (client.watcher.copy as { data: { nodes: { healthy: boolean; lastCheck: string }[] } }).data
   await becomes(() => seen().nodes[0]?.healthy)
   expect(seen().nodes[0]?.lastCheck).toMatch(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/)
+  // The node's view of its leader.
+  const view = async () => {
+    const answered = (await (await fetch(`${node.url}/_skerry/status`)).json()) as NodeStatus
+    return answered.pivot.leaders[0]
+  }
+  await becomes(async () => (await view())?.healthy)
+  expect((await view())?.lastCheck).toMatch(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/)
+  expect(await (await fetch(`${node.url}/metrics`)).text()).toContain(
+    `skerry_pivot_peer_healthy{peer="pivot:${new URL(leader.url).host}"} 1`,
+  )
   await node.close()
   await becomes(() => seen().nodes[0]?.healthy, false)
   const put = await fetch(`${leader.url}/pivot/status`, { method: 'POST', body: '1' })
