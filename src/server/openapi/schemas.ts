@@ -15,7 +15,7 @@ const text = { type: 'string' }
 const whole = { type: 'integer', minimum: 0 }
 const flag = { type: 'boolean' }
 /** RFC 3339; null for what never was. */
-const time = { type: ['string', 'null'], format: 'date-time' }
+const time = { type: ['string', 'null'], pattern: '^\\d{4}-\\d\\d-\\d\\dT.*Z$' }
 const lags = { type: 'array', items: { $ref: '#/components/schemas/Lag' } }
 
 /** An object that has all of these, and may have more in a later version. */
