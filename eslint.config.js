@@ -23,7 +23,7 @@ const houseSyntax = [
 ]
 
 const typed = {
-  files: ['**/*.ts'],
+  files: ['**/*.{ts,tsx}'],
   extends: [configs.recommendedTypeChecked],
   languageOptions: { parser, parserOptions: { projectService: true } },
   linterOptions: { reportUnusedDisableDirectives: 'error' },
@@ -50,7 +50,7 @@ const typed = {
 }
 
 const sizes = {
-  files: ['src/**/*.ts', 'sim/**/*.ts'],
+  files: ['src/**/*.ts', 'sim/**/*.ts', 'dashboard/**/*.{ts,tsx}'],
   // A conformance suite is a list of tests.
   ignores: ['**/*.test.ts', 'src/testing/**'],
   rules: {
@@ -61,7 +61,7 @@ const sizes = {
 }
 
 const library = {
-  files: ['src/**/*.ts'],
+  files: ['src/**/*.ts', 'dashboard/**/*.{ts,tsx}'],
   ignores: ['src/cli/**'],
   rules: {
     'no-console': 'error',
@@ -150,7 +150,7 @@ const tests = {
 }
 
 export default defineConfig([
-  { ignores: ['dist/', 'coverage/', 'dashboard/dist/'] },
+  { ignores: ['dist/', 'coverage/'] },
   typed,
   sizes,
   library,

@@ -26,6 +26,7 @@ import { allowCompression } from './rest/compression.ts'
 import { type PeerHeaders, peerHeaders } from './access/credentials.ts'
 import { machineEnv } from './env.ts'
 import { answerClientError, answerFailure, failureOf } from './failure.ts'
+import { Dashboard } from './pages/dashboard.ts'
 import { frontRoute } from './pages/front.ts'
 import { healthRoutes, type NodeStatus, storeStatus } from './health/health.ts'
 import { InFlight } from './health/inflight.ts'
@@ -341,7 +342,8 @@ export class Server {
     allowCompression(app)
     this.#metrics.serve(app)
     const source = { state: this.#text, status: () => this.status() }
-    frontRoute(app, source, this.#perimeter.authenticator)
+    const dashboard = this.#options.static ? undefined : Dashboard.built()
+    frontRoute(app, { source, authenticator: this.#perimeter.authenticator, dashboard })
     healthRoutes(
       app,
       () => this.status(),

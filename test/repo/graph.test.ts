@@ -48,6 +48,7 @@ function isEntry(path: string): boolean {
     /^src\/[^/]+\.ts$/.test(path) || // a door
     path === 'src/cli/main.ts' ||
     path === 'sim/run.ts' || // npm run sim
+    path === 'dashboard/main.tsx' || // bundled by npm run build
     /^(bench|examples(\/[^/]+)?)\/[^/]+\.ts$/.test(path) || // run by hand
     /^test\/.*\/processes\//.test(path) || // started by a test as a process of its own
     /^test\/.*\/pages\//.test(path) || // bundled for a browser by a test

@@ -22,7 +22,7 @@ export function filesBelow(folder: string): string[] {
 /** The TypeScript files of the repository's own code. */
 export function sources(): string[] {
   return filesBelow('.').filter((path) =>
-    /^(src|sim|test|bench|examples)\/.*(?<!\.d)\.ts$/.test(path),
+    /^(src|sim|test|bench|examples|dashboard)\/.*(?<!\.d)\.tsx?$/.test(path),
   )
 }
 

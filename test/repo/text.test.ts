@@ -4,7 +4,8 @@ import { filesBelow, read, sources } from './sources.ts'
 const FILE_LINES_MAX = 450
 
 const texts = filesBelow('.').filter(
-  (path) => !path.startsWith('.git/') && /\.(ts|js|json|md|ya?ml|html|css|sh)$|\/run$/.test(path),
+  (path) =>
+    !path.startsWith('.git/') && /\.(tsx?|js|json|md|ya?ml|html|css|svg|sh)$|\/run$/.test(path),
 )
 
 /** The lines of all texts that match, as `path:line text`. */

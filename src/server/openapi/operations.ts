@@ -82,7 +82,7 @@ const state: Record<string, Operation> = {
     errors: [501],
   },
   'GET /': {
-    summary: 'The page of the node; with `api`, or for who asks for JSON, what it keeps and does.',
+    summary: 'The dashboard; with `api`, or for who asks for JSON, what it keeps and does.',
     answers: {
       200: [
         {
@@ -99,6 +99,12 @@ const state: Record<string, Operation> = {
       ],
     },
     query: ['api', 'page', 'limit', 'filter'],
+  },
+  'GET /_skerry/dashboard/:file': {
+    summary: 'A part of the dashboard.',
+    answers: { 200: ['text/javascript', 'text/css', 'image/svg+xml'], 304: null },
+    errors: [404],
+    headers: ['If-None-Match'],
   },
 }
 

@@ -1,4 +1,4 @@
-/** What `GET /` shows. Any 200 tells a Go node that this one lives. */
+/** What `GET /` shows where there is no dashboard. Any 200 tells a Go node that this one lives. */
 export const PAGE = `<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
