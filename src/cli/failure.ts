@@ -38,7 +38,7 @@ function misuseOf({ exitCode, code, message }: CommanderError): Failure {
 
 function codeOf(code: string): string {
   if (code === 'commander.unknownOption') return 'SKERRY_OPTION_UNKNOWN: '
-  return /option|argument|conflict/i.test(code) ? 'SKERRY_OPTION_INVALID: ' : ''
+  return /option|argument|conflict|command/i.test(code) ? 'SKERRY_OPTION_INVALID: ' : ''
 }
 
 function oneLine(text: string): string {

@@ -61,7 +61,7 @@ export class Remote {
       throw skerryError('NODE_UNREACHABLE', this.url, whyOf(error))
     })
     if (response.ok) return response
-    throw refusalOf(this.url, response.status, await response.text())
+    throw refusalOf(this.url, target, { status: response.status, text: await response.text() })
   }
 
   /**
@@ -113,11 +113,23 @@ export function withQuery(
   return query.size === 0 ? target : `${target}?${query.toString()}`
 }
 
+/** What a node must be started with to have the routes of a part. */
+const PARTS = { cluster: '--cluster', events: '--replication-factor' } as const
+
 /** What the node says it is, if it is a Skerry node that speaks. */
-function refusalOf(url: string, status: number, text: string): SkerryError {
+function refusalOf(
+  url: string,
+  target: string,
+  { status, text }: { readonly status: number; readonly text: string },
+): SkerryError {
   try {
     const { code, message } = JSON.parse(text) as { code?: unknown; message?: unknown }
     if (typeof code === 'string' && /^SKERRY_\w+$/.test(code)) {
+      const part = /^\/_skerry\/(cluster|events)\b/.exec(target)?.[1] as
+        keyof typeof PARTS | undefined
+      // A node without the part takes its routes for paths, and no path begins like them.
+      const lacks = part !== undefined && code.startsWith('SKERRY_PATH_')
+      if (lacks) return skerryError('NODE_LACKS', url, part, PARTS[part])
       return new SkerryError(code as SkerryError['code'], status, String(message))
     }
   } catch {

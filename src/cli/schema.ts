@@ -1,4 +1,5 @@
 import { clusterSettings, eventSettings } from './cluster/settings.ts'
+import { filterSettings } from './filters.ts'
 import { historySettings } from './history.ts'
 import { keySettings } from './keys.ts'
 import type { Setting } from './setting.ts'
@@ -340,6 +341,7 @@ export const settings: readonly Setting[] = [
   },
   ...clusterSettings,
   ...eventSettings,
+  ...filterSettings,
   {
     name: 'insecure',
     type: 'boolean',

@@ -2,6 +2,7 @@ import { type Command, Option } from 'commander'
 import { type Logger, destination, pino } from 'pino'
 import { type ServerOptions, SkerryError, createServer, skerryError } from '../index.ts'
 import { clusterOptions } from './cluster/settings.ts'
+import { filtersOf } from './filters.ts'
 import { historyOf } from './history.ts'
 import { keysOf } from './keys.ts'
 import { redisStore } from '../redis.ts'
@@ -39,7 +40,9 @@ async function serve(settings: Settings): Promise<void> {
     logger.info({ reason }, 'stopping')
     setTimeout(() => giveUp(logger), STOP_LIMIT_MS).unref()
   })
-  const server = await createServer({ ...nodeOptions(settings), logger }).catch(nameKey)
+  const server = await createServer({ ...nodeOptions(settings), logger }).catch((thrown: unknown) =>
+    namePath(thrown, settings),
+  )
   try {
     await server.listen()
     announce(settings, server)
@@ -51,10 +54,12 @@ async function serve(settings: Settings): Promise<void> {
   logger.info({}, 'stopped')
 }
 
-/** Only keys are checked as paths before a node is made. */
-function nameKey(thrown: unknown): never {
+/** Only keys and what is open are checked as paths before a node is made. */
+function namePath(thrown: unknown, { open = [] }: Settings): never {
   if (!(thrown instanceof SkerryError) || !thrown.code.startsWith('SKERRY_PATH_')) throw thrown
-  throw new SkerryError('SKERRY_OPTION_INVALID', thrown.status, `option 'key': ${thrown.message}`)
+  const { status, message } = thrown
+  const option = open.some((path) => message.includes(`'${path}'`)) ? 'open' : 'key'
+  throw new SkerryError('SKERRY_OPTION_INVALID', status, `option '${option}': ${message}`)
 }
 
 function nodeOptions(settings: Settings) {
@@ -100,9 +105,15 @@ function nodeOptions(settings: Settings) {
     ...pivot,
     ...limits,
     ...trust,
+    ...closedOf(settings),
     ...clusterOptions(settings),
     store: storeOf(settings),
   }
+}
+
+function closedOf(settings: Settings) {
+  together('static', settings.static, { open: settings.open })
+  return { static: settings.static, filters: filtersOf(settings) }
 }
 
 function storeOf({ redis, redisName, redisDurability }: Settings): ServerOptions['store'] {

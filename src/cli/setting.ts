@@ -57,6 +57,8 @@ export interface Settings {
   readonly otherZoneReplicas?: number
   readonly otherRegionReplicas?: number
   readonly eventInterval?: IntervalLength
+  readonly static?: boolean
+  readonly open?: readonly string[]
   readonly insecure?: boolean
   readonly json?: boolean
   readonly logLevel: string

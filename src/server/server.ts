@@ -49,6 +49,7 @@ import { syncOptions } from './sync-options.ts'
 import { tombstoneRoutes } from './data/tombstones.ts'
 import { transferRoutes } from './data/transfer.ts'
 import { Upgrades } from './sockets/upgrade.ts'
+import { originForm } from './target.ts'
 import { warmUp } from './warmup.ts'
 
 /** How long a stop waits for requests in flight. */
@@ -310,13 +311,13 @@ export class Server {
   #application(): FastifyInstance {
     const { bodyLimitBytes, requestTimeoutMs } = this.#options
     const { certificates } = this.#perimeter
-    const patience = patienceOf(requestTimeoutMs)
+    // Who names no host is answered where errors have a code.
+    const http = { ...patienceOf(requestTimeoutMs), requireHostHeader: false }
     const app = fastify({
-      ...(certificates
-        ? { https: { ...certificates.serverOptions, ...patience } }
-        : { http: patience }),
+      ...(certificates ? { https: { ...certificates.serverOptions, ...http } } : { http }),
       bodyLimit: bodyLimitBytes,
       requestTimeout: requestTimeoutMs,
+      rewriteUrl: originForm,
       return503OnClosing: false,
       clientErrorHandler: answerClientError,
       frameworkErrors: (error, request, reply) =>

@@ -119,7 +119,9 @@ test('a node without a cluster says so; an unknown member is named', MINUTES, as
   const alone = await serve('--memory')
   const asked = await run(['cluster', 'members', `--url=${alone.url}`])
   expect(asked).toMatchObject({ code: 1, stdout: '' })
-  expect(asked.stderr.trim().split('\n')).toHaveLength(1)
+  expect(asked.stderr).toMatch(/^SKERRY_NODE_LACKS: .* in no cluster; .*--cluster.*\n$/)
+  const intervals = await run(['events', 'intervals', `--url=${alone.url}`])
+  expect(intervals.stderr).toMatch(/^SKERRY_NODE_LACKS: .* no events; .*--replication-factor.*\n$/)
   const a = await member('a')
   const left = await run(['cluster', 'leave', 'nobody', `--url=${a.url}`])
   expect(left).toMatchObject({

@@ -53,7 +53,13 @@ describe('where options come from', () => {
 describe('wrong options end with exit 2 and one line that names them', () => {
   const cases: [name: string, args: string[], env: Record<string, string>, said: RegExp][] = [
     ['an unknown flag', ['--prot=1'], {}, /^SKERRY_OPTION_UNKNOWN: .*--prot/],
-    ['a flag of a later version', ['--static'], {}, /^SKERRY_OPTION_UNKNOWN: .*--static/],
+    ['what is open, and nothing closed', ['--open=a'], {}, /^SKERRY_OPTION_INVALID: .*--static/],
+    [
+      'an open path that is none',
+      ['--static', '--open=a//b'],
+      {},
+      /^SKERRY_OPTION_INVALID: .*open.*a\/\/b/,
+    ],
     ['a port that is no number', ['--port=http'], {}, /^SKERRY_OPTION_INVALID: .*--port/],
     ['a port too large', ['--port=65536'], {}, /^SKERRY_OPTION_INVALID: .*--port/],
     ['a flag without its value', ['--port'], {}, /^SKERRY_OPTION_INVALID: .*--port/],
@@ -108,7 +114,9 @@ describe('wrong options end with exit 2 and one line that names them', () => {
   })
 
   test('an unknown command, and no command at all', async () => {
-    expect(await run(['sevre'])).toMatchObject({ code: 2, stdout: '' })
+    const unknown = await run(['sevre'])
+    expect(unknown).toMatchObject({ code: 2, stdout: '' })
+    expect(unknown.stderr).toMatch(/^SKERRY_OPTION_INVALID: .*'sevre'.*--help\n$/)
     expect(await run([])).toMatchObject({ code: 2, stdout: '' })
   })
 })
@@ -136,6 +144,21 @@ test('keys with leaders of their own come from flags and from the file alike', a
   expect(await status(leader.url, 'log/1')).toBe(404)
   expect(await status(branch.url, 'mine/1')).toBe(404)
   expect(await status(branch.url, 'users/1')).toBe(404)
+})
+
+test('serve --static serves what --open names, and nothing else', async () => {
+  const node = await serve('--memory', '--static', '--open=users/*', '--open=settings')
+  const status = async (method: string, path: string, body?: string): Promise<number> =>
+    (await fetch(`${node.url}/${path}`, { method, ...(body !== undefined && { body }) })).status
+  expect(await status('POST', 'users/ada', '1')).toBe(200)
+  expect(await status('POST', 'settings', '1')).toBe(200)
+  expect(await status('GET', 'users/*')).toBe(200)
+  expect(await status('POST', 'log/1', '1')).toBe(403)
+  for (const path of ['other', '*', 'users/ada/pets', '?api=keys', '?api=info', '?api=state']) {
+    expect(await status('GET', path)).toBe(403)
+  }
+  // Leaders of the pivot protocol ask it whether this node lives.
+  expect(await status('GET', '')).toBe(200)
 })
 
 test('docs/config.schema.json is the schema that config files are checked against', () => {

@@ -195,6 +195,25 @@ test('what is not HTTP is answered and cut off', async () => {
   expect((await fetch(`${url}/healthz`)).status).toBe(200)
 })
 
+test('a target that names its host in front is taken, and the header Host is not', async () => {
+  const { url } = await runningNode()
+  const ask = (target: string, host: string) =>
+    raw(url, `GET ${target} HTTP/1.1\r\nhost: ${host}\r\nconnection: close\r\n\r\n`)
+  await post(`${url}/a`, '1')
+  expect(await ask(`${url}/a?x=1`, 'evil.example')).toMatch(/^HTTP\/1.1 200 [^]*"data":1/)
+  expect(await ask(`HTTP://localhost/a/*`, 'localhost')).toMatch(/^HTTP\/1.1 200 [^]*\[\]$/)
+  expect(await ask(`${url}?api=keys`, 'localhost')).toMatch(/^HTTP\/1.1 200 [^]*"keys":\["a"\]/)
+  const foreign = await ask('http://evil.example/a', 'localhost')
+  expect(foreign).toMatch(/^HTTP\/1.1 403 [^]*"SKERRY_HOST_REFUSED"/)
+})
+
+test('a request without Host is refused by name, unless it is of HTTP/1.0', async () => {
+  const { url } = await runningNode()
+  const nameless = await raw(url, 'GET /a/* HTTP/1.1\r\nconnection: close\r\n\r\n')
+  expect(nameless).toMatch(/^HTTP\/1.1 400 [^]*"SKERRY_REQUEST_INVALID"/)
+  expect(await raw(url, 'GET /a/* HTTP/1.0\r\n\r\n')).toMatch(/^HTTP\/1.1 200 /)
+})
+
 test.each([
   ['localhost:1', 200],
   ['LOCALHOST', 200],

@@ -1,4 +1,7 @@
 import { expect, test } from 'vitest'
+import { EVERYONE } from '../../src/server/access/access.ts'
+import { parseRequest, perform } from '../../src/server/sockets/operations.ts'
+import { TurnOrder } from '../../src/server/sockets/order.ts'
 import { runningNode } from './running.ts'
 
 test('writes that arrive in one turn of the event loop share a group of the store', async () => {
@@ -13,4 +16,25 @@ test('writes that arrive in one turn of the event loop share a group of the stor
   ])
   expect(answers.map(({ statusCode }) => statusCode)).toEqual(Array(11).fill(200))
   expect(groups).toEqual([11])
+})
+
+test('writes of several live sockets and batches in one turn share a group too', async () => {
+  const { app, state, store } = await runningNode()
+  const groups: number[] = []
+  store.watch(({ changes }) => groups.push(changes.length))
+  const live = async (n: number): Promise<string> => {
+    // Each message of a socket comes some microtasks after the other.
+    for (let wait = 0; wait < 10 * n; wait++) await Promise.resolve()
+    const request = parseRequest(`{"id":${n},"op":"set","path":"box/${n}","data":${n}}`)
+    return perform(request, { state: state.text, principal: EVERYONE, order: new TurnOrder() })
+  }
+  const payload = '[{"op":"set","path":"box/a","data":1},{"op":"set","path":"box/b","data":2}]'
+  const [batch, ...answers] = await Promise.all([
+    app.inject({ method: 'POST', url: '/_skerry/batch', payload }),
+    ...Array.from({ length: 10 }, (_, n) => live(n)),
+  ])
+  expect(batch.statusCode).toBe(200)
+  expect(answers).toHaveLength(10)
+  expect(groups.length).toBeLessThanOrEqual(2)
+  expect(groups.reduce((sum, size) => sum + size)).toBe(12)
 })

@@ -7,6 +7,12 @@ export const commandErrors = {
     message: (url: string, why: string) =>
       `no node answers at ${excerpt(url)}: ${why}; start one, or name another with --url`,
   },
+  NODE_LACKS: {
+    status: 404,
+    message: (url: string, part: 'cluster' | 'events', flag: string) =>
+      `the node at ${excerpt(url)} ${part === 'cluster' ? 'is in no cluster' : 'keeps no events'}; ` +
+      `start it with ${flag}, or name another with --url`,
+  },
   IMPORT_INVALID: {
     status: 400,
     message: (line: number, why: string) =>

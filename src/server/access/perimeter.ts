@@ -79,7 +79,11 @@ export class Perimeter {
   /** Has every request to the application pass. */
   guard(app: FastifyInstance): void {
     app.addHook('onRequest', (request, reply, done) => {
-      this.#hosts.assertPermitted(request.headers.host)
+      const { host } = request.headers
+      if (host === undefined && request.raw.httpVersion !== '1.0') {
+        throw skerryError('REQUEST_INVALID', 'it names no host; send the header Host')
+      }
+      this.#hosts.assertPermitted(host)
       if (!this.#origins.guard(request, reply)) done()
     })
     this.#limits.guard(app)

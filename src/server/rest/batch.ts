@@ -7,6 +7,7 @@ import type { State } from '../../state/state.ts'
 import type { PatchForm, WriteRequest, WriteResult } from '../../state/writing.ts'
 import { assertMay } from '../access/access.ts'
 import { targetQuery } from '../address.ts'
+import { turnEnd } from '../turn.ts'
 import { bodyText, JSON_TYPE } from './body.ts'
 import { commitOf, shortOf } from './commit.ts'
 
@@ -25,7 +26,9 @@ export function batchRoute(app: FastifyInstance, state: State): void {
   app.post('/_skerry/batch', async (request, reply) => {
     const requests = readBatch(bodyText(request.body as Buffer | undefined))
     for (const [item, write] of requests.entries()) assertRight(request, write, item)
-    const done = await state.performAll(requests, commitOf(targetQuery(request.raw.url!)))
+    const options = commitOf(targetQuery(request.raw.url!))
+    await turnEnd()
+    const done = await state.performAll(requests, options)
     const short = await shortOf(reply, done)
     void reply.header('content-type', JSON_TYPE)
     const results = done.result.map((result, item) => resultOf(state, result, requests[item]!))

@@ -8,6 +8,7 @@ import type { State } from '../../state/state.ts'
 import { reached } from '../../state/writer.ts'
 import type { WriteResult } from '../../state/writing.ts'
 import { assertMay, type Principal, type Verb } from '../access/access.ts'
+import { turnEnd } from '../turn.ts'
 import type { TurnOrder } from './order.ts'
 
 /** The most writes that one delivery may have. */
@@ -91,7 +92,7 @@ export async function perform(request: LiveRequest, performer: Performer): Promi
     case 'list':
       return `[${(await state.list(path)).map(entryJson).join(',')}]`
     case 'delete': {
-      const remove = () => state.perform({ op, path }, request.commit)
+      const remove = () => turnEnd().then(() => state.perform({ op, path }, request.commit))
       const done = isGlob(path) ? order.runAlone(remove) : order.run(path, remove)
       // Other nodes are waited for out of its turn, so that it keeps none behind it waiting.
       return `${((await reached(await done)) as { deleted: number }).deleted}`
@@ -100,7 +101,7 @@ export async function perform(request: LiveRequest, performer: Performer): Promi
     case 'patch':
     case 'set': {
       const asked = { op, path, data, ...(op === 'patch' && { form: 'merge-patch' as const }) }
-      const write = () => state.perform(asked, request.commit)
+      const write = () => turnEnd().then(() => state.perform(asked, request.commit))
       return written(await reached(await order.run(path, write)))
     }
     default:
@@ -125,7 +126,8 @@ async function deliver({ data, client }: LiveRequest, performer: Performer): Pro
   if (writes.length > MAX_DELIVERED) invalid(`a delivery has at most ${MAX_DELIVERED} writes`)
   const refusals = writes.map((write) => refusalOf(principal, write))
   const allowed = writes.filter((_write, at) => refusals[at] === undefined)
-  const delivered = await order.runAlone(() => state.deliver(client, allowed))
+  const take = () => turnEnd().then(() => state.deliver(client, allowed))
+  const delivered = await order.runAlone(take)
   const results = refusals.map((refusal) => resultJson(refusal ?? delivered.shift()!))
   return `[${results.join(',')}]`
 }
