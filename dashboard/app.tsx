@@ -1,4 +1,4 @@
-import { useEffect, useMemo, useState } from 'preact/hooks'
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
 import { Access } from './access.tsx'
 import { Cluster } from './cluster.tsx'
 import { Data } from './data.tsx'
@@ -40,6 +40,7 @@ function Sitting({ changed }: { readonly changed: () => void }) {
   useEffect(() => () => session.close(), [session])
   const loaded = usePolled(useLook(session), STATUS_INTERVAL_MS)
   const place = usePlace()
+  useRecovery(loaded.error !== undefined)
   const status = loaded.value?.status
   const tabs = tabsOf(status)
   const tab = tabs.includes(place.tab) ? place.tab : tabs[0]!
@@ -59,6 +60,15 @@ function Sitting({ changed }: { readonly changed: () => void }) {
       </main>
     </>
   )
+}
+
+/** Once the node answers again, the client need not wait for its next try: it is told what a browser would tell it. */
+function useRecovery(failing: boolean): void {
+  const failed = useRef(false)
+  useEffect(() => {
+    if (failed.current && !failing) dispatchEvent(new Event('online'))
+    failed.current = failing
+  }, [failing])
 }
 
 /** Asks for the status, or only whether the node is there, once it is known that the status is refused. */

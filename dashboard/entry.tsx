@@ -1,5 +1,6 @@
 import { useState } from 'preact/hooks'
 import { Editor } from './editor.tsx'
+import { History } from './history.tsx'
 import { type Held, type HeldEntry, useHeld } from './held.ts'
 import { Failure, Pill } from './parts.tsx'
 import { addressed, type RequestError, requestErrorOf, type Session } from './session.ts'
@@ -43,6 +44,9 @@ export function EntryPane({ session, path, close }: EntryProps) {
       )}
       {entry !== undefined && !editing && (
         <Shown session={session} path={path} entry={entry} edit={() => setEditing(true)} />
+      )}
+      {entry !== undefined && !editing && (
+        <History session={session} path={path} current={entry?.version} restored={reload} />
       )}
     </section>
   )

@@ -27,7 +27,7 @@ export function indented(text: string, characters = Infinity): Readable {
     length += part.length
   }
   const line = (): void => add(`\n${'  '.repeat(Math.min(depth, MAX_INDENT))}`)
-  for (const token of tokensOf(text)) {
+  for (const { token } of tokensOf(text)) {
     if (length > characters) break
     const closes = token === '}' || token === ']'
     if (closes) depth--
@@ -43,14 +43,48 @@ export function indented(text: string, characters = Infinity): Readable {
   return { text: whole ? joined : joined.slice(0, characters), whole }
 }
 
+/** The texts of the elements of an array, or of the members of an object, each with its name. */
+export function elementsOf(text: string): string[] {
+  const elements: string[] = []
+  let depth = 0
+  let start = 1
+  for (const { token, at } of tokensOf(text)) {
+    const closes = token === '}' || token === ']'
+    if (closes) depth--
+    if (closes ? depth === 0 : depth === 1 && token === ',') {
+      const element = text.slice(start, at).trim()
+      if (element !== '') elements.push(element)
+      start = at + 1
+    }
+    if (token === '{' || token === '[') depth++
+  }
+  return elements
+}
+
+/** The texts of the members of an object, by name. */
+export function membersOf(text: string): Map<string, string> {
+  return new Map(
+    elementsOf(text).map((member) => {
+      const colon = stringEnd(member, 0)
+      const value = member.slice(member.indexOf(':', colon) + 1).trim()
+      return [JSON.parse(member.slice(0, colon)) as string, value]
+    }),
+  )
+}
+
+interface Token {
+  readonly token: string
+  readonly at: number
+}
+
 /** Strings, marks of structure, numbers and names; no white space. */
-function* tokensOf(text: string): Generator<string> {
+function* tokensOf(text: string): Generator<Token> {
   for (let at = 0; at < text.length;) {
     const first = text[at]!
     let end = at + 1
     if (first === '"') end = stringEnd(text, at)
     else if (!MARKS.has(first)) while (end < text.length && !MARKS.has(text[end]!)) end++
-    if (first > ' ') yield text.slice(at, end)
+    if (first > ' ') yield { token: text.slice(at, end), at }
     at = end
   }
 }

@@ -22,7 +22,6 @@ export function Node({ status }: { status: Status }) {
           facts={[
             ['Id', <code>{status.id}</code>],
             ['Address', status.url],
-            ['Version', status.version],
             ['Ready', yesNo(status.ready)],
             ['Data', status.durable ? 'on disk' : <Pill tone="warn">in memory only</Pill>],
             ['Runs the links', status.leads ? 'yes' : 'no: another server of its store does'],
@@ -59,20 +58,44 @@ function noticesOf({ ready, sync, pivot, cluster, events }: Status): Notice[] {
   const away = members.filter(({ status }) => status !== 'alive')
   const found: [boolean, string, string][] = [
     [!ready, 'The node is not ready.', 'node'],
-    [unlinked.length > 0, `${unlinked.length} addresses can not be reached.`, 'sync'],
-    [refused > 0, `${refused} entries of peers were refused.`, 'sync'],
-    [withheld > 0, `${withheld} versions are withheld: they may undo deletes.`, 'sync'],
+    [
+      unlinked.length > 0,
+      `${counted(unlinked.length, 'address', 'addresses')} can not be reached.`,
+      'sync',
+    ],
+    [refused > 0, `${counted(refused, 'entry', 'entries')} of peers refused.`, 'sync'],
+    [
+      withheld > 0,
+      `${counted(withheld, 'version', 'versions')} withheld: deletes may be undone.`,
+      'sync',
+    ],
     [
       conflicts > 0,
-      `${conflicts} versions were overruled by writers who did not see them.`,
+      `${counted(conflicts, 'version', 'versions')} overruled by writers who did not see it.`,
       'sync',
     ],
     [collection.lastError !== undefined, 'The collection of tombstones ended early.', 'sync'],
-    [unhealthy.length > 0, `${unhealthy.length} pivot nodes are not healthy.`, 'sync'],
-    [failing.length > 0, `${failing.length} pivot leaders can not be followed.`, 'sync'],
+    [
+      unhealthy.length > 0,
+      `${counted(unhealthy.length, 'pivot node', 'pivot nodes')} not healthy.`,
+      'sync',
+    ],
+    [
+      failing.length > 0,
+      `${counted(failing.length, 'pivot leader', 'pivot leaders')} can not be followed.`,
+      'sync',
+    ],
     [cluster !== undefined && cluster.state !== 'joined', 'The cluster is not joined.', 'cluster'],
-    [away.length > 0, `${away.length} members of the cluster are not alive.`, 'cluster'],
+    [
+      away.length > 0,
+      `${counted(away.length, 'member', 'members')} of the cluster not alive.`,
+      'cluster',
+    ],
     [(events?.underReplicated ?? 0) > 0, 'Events lack replicas.', 'events'],
   ]
   return found.filter(([is]) => is).map(([, text, tab]) => ({ text, tab }))
+}
+
+function counted(count: number, one: string, many: string): string {
+  return `${count.toLocaleString()} ${count === 1 ? one : many}`
 }

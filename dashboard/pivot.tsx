@@ -21,7 +21,10 @@ export function Pivot({ pivot }: { pivot: PivotStatus }) {
       )}
       {leaders.length > 0 && (
         <Panel title="Pivot leaders">
-          <Table label="Pivot leaders" heads={['Leader', 'State', 'Undeliverable', 'Last error']}>
+          <Table
+            label="Pivot leaders"
+            heads={['Leader', 'State', 'Checked', 'Lacks', 'Undeliverable', 'Last error']}
+          >
             {leaders.map((leader) => (
               <LeaderRow key={leader.leader} leader={leader} />
             ))}
@@ -51,11 +54,8 @@ function NodeRow({ node }: { node: PivotNode }) {
   )
 }
 
-function LeaderRow({
-  leader: { leader, active, failures, lastError, keys },
-}: {
-  leader: PivotLeader
-}) {
+function LeaderRow({ leader: shown }: { leader: PivotLeader }) {
+  const { leader, active, failures, lastError, lastCheck, keys } = shown
   const undeliverable = keys.reduce((sum, key) => sum + key.undeliverable.count, 0)
   const named = keys.flatMap((key) => key.undeliverable.named)
   return (
@@ -66,6 +66,10 @@ function LeaderRow({
       <td>
         {active ? <Pill tone={failures > 0 ? 'bad' : 'good'}>active</Pill> : <Pill>by a link</Pill>}
         {failures > 0 && <span> {failures} failed</span>}
+      </td>
+      <td>{lastCheck ? new Date(lastCheck).toLocaleTimeString() : 'never'}</td>
+      <td>
+        <Lags lags={keys.flatMap(({ lag }) => (lag?.key === undefined ? [] : [lag]))} />
       </td>
       <td>
         {undeliverable}

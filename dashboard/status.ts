@@ -73,7 +73,10 @@ export interface PivotLeader {
   readonly active: boolean
   readonly failures: number
   readonly lastError: string | null
+  readonly healthy?: boolean
+  readonly lastCheck?: string | null
   readonly keys: readonly {
+    readonly lag?: KeyLag
     readonly undeliverable: {
       readonly count: number
       readonly named: readonly { readonly path: string; readonly reason: string }[]

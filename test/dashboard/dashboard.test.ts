@@ -1,11 +1,26 @@
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { gzipSync } from 'node:zlib'
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
+import type { Server, ServerOptions } from '../../src/index.ts'
 import { scratchDir, serve } from '../cli/command.ts'
+import { runningNode } from '../server/running.ts'
 import { Visitor } from './page.ts'
 
 /** The most that script and style of the dashboard may weigh, compressed, in bytes. */
 const MAX_DASHBOARD_BYTES = 40_000
+
+const ADMIN = 'admin-0123456789abcdef'
+const GUEST = 'guest-0123456789abcdef'
+
+/** A node as it is built: one from the sources has no dashboard. */
+async function builtNode(options: ServerOptions): Promise<Server> {
+  const door = new URL('../../dist/src/index.js', import.meta.url).href
+  const { createServer } = (await import(door)) as typeof import('../../src/index.ts')
+  const server = await createServer({ port: 0, memory: true, ...options })
+  onTestFinished(() => server.close())
+  await server.listen()
+  return server
+}
 
 function built(file: string): Buffer {
   return readFileSync(new URL(`../../dist/dashboard/${file}`, import.meta.url))
@@ -21,6 +36,42 @@ test('the dashboard, with all that it is made of, weighs less than 40 kB', () =>
   )
   const sum = bytes.reduce((all, one) => all + one)
   expect(sum).toBeLessThanOrEqual(MAX_DASHBOARD_BYTES)
+})
+
+test('the page and its parts come with a strict policy, and are not sent again if they are known', async () => {
+  const { url } = await builtNode({})
+  const page = await fetch(url)
+  expect(page.headers.get('content-type')).toBe('text/html; charset=utf-8')
+  expect(page.headers.get('content-security-policy')).toContain(
+    "default-src 'none'; script-src 'self'",
+  )
+  expect(page.headers.get('x-content-type-options')).toBe('nosniff')
+  expect(await page.text()).toBe(built('index.html').toString())
+  const types = {
+    'main.js': 'text/javascript',
+    'main.css': 'text/css',
+    'icon.svg': 'image/svg+xml',
+  }
+  for (const [file, type] of Object.entries(types)) {
+    const part = await fetch(`${url}/_skerry/dashboard/${file}`)
+    expect(part.headers.get('content-type')).toContain(type)
+    expect(part.headers.get('x-content-type-options')).toBe('nosniff')
+    expect(await part.text()).toBe(built(file).toString())
+    const headers = { 'if-none-match': part.headers.get('etag')! }
+    expect((await fetch(`${url}/_skerry/dashboard/${file}`, { headers })).status).toBe(304)
+  }
+  for (const none of ['index.html', 'none.js', '..%2fsrc%2findex.js', '__proto__']) {
+    expect((await fetch(`${url}/_skerry/dashboard/${none}`)).status).toBe(404)
+  }
+})
+
+test('a static node, and one that runs from the sources, show a plain page instead', async () => {
+  for (const { url } of [await builtNode({ static: true }), await runningNode()]) {
+    const page = await fetch(url)
+    expect(page.status).toBe(200)
+    expect(await page.text()).toContain('This node keeps JSON state')
+    expect((await fetch(`${url}/_skerry/dashboard/main.js`)).status).toBe(404)
+  }
 })
 
 test('in Chromium: a write made elsewhere shows by itself, in the entry and in the list', async (context) => {
@@ -136,6 +187,107 @@ test('in Chromium: hostile data is text, and a large value is cut until all of i
   }
   expect(await dashboard.page.evaluate('globalThis.hurt')).toBeUndefined()
   expect(await dashboard.page.locator('img').count()).toBe(1)
+  expect(visitor.complaints).toEqual([])
+})
+
+test('in Chromium: a token is asked for when it is needed, kept by the tab, and in no address', async (context) => {
+  const visitor = await Visitor.open(context)
+  const tokenFile = `${scratchDir()}/tokens.json`
+  const tokens = [
+    { name: 'admin', token: ADMIN, rights: [{ verbs: ['read', 'write', 'delete', 'admin'] }] },
+    { name: 'guest', token: GUEST, rights: [{ verbs: ['read'], paths: ['open/*'] }] },
+  ]
+  writeFileSync(tokenFile, JSON.stringify({ tokens }))
+  const { url } = await serve('--memory', `--token-file=${tokenFile}`)
+  const headers = { authorization: `Bearer ${ADMIN}` }
+  for (const path of ['open/a', 'closed/a']) {
+    await fetch(`${url}/${path}`, { method: 'POST', body: '"secret"', headers })
+  }
+  const dashboard = await visitor.visit(url)
+  const asked: string[] = []
+  dashboard.page.on('request', (request) => asked.push(request.url()))
+  dashboard.page.on('websocket', (socket) => asked.push(socket.url()))
+  await dashboard.shows('This node asks for a token.')
+  expect(await dashboard.page.getByText('secret').count()).toBe(0)
+  const token = dashboard.page.getByLabel('Token', { exact: true }).locator('input')
+  await token.fill('wrong-0123456789abcdef')
+  await token.press('Enter')
+  await dashboard.shows('The node does not take this token.')
+  await token.fill(GUEST)
+  await token.press('Enter')
+  await dashboard.shows('SKERRY_FORBIDDEN')
+  await dashboard.shows('1 key')
+  await dashboard.open('open/a')
+  await expect.poll(() => dashboard.value.innerText()).toBe('"secret"')
+  await dashboard.button('Edit').click()
+  await dashboard.button('Save').click()
+  await dashboard.editor.getByText('SKERRY_FORBIDDEN').waitFor()
+  await dashboard.open('closed/a')
+  await dashboard.entry.getByText('SKERRY_FORBIDDEN').waitFor()
+  await dashboard.button('Forget token').click()
+  await dashboard.shows('This node asks for a token.')
+  expect(await dashboard.page.getByText('secret').count()).toBe(0)
+  await token.fill(ADMIN)
+  await token.press('Enter')
+  await dashboard.open('closed/a')
+  await expect.poll(() => dashboard.value.innerText()).toBe('"secret"')
+  await dashboard.page.reload()
+  await expect.poll(() => dashboard.value.innerText()).toBe('"secret"')
+  expect(asked.filter((address) => /wrong|guest-|admin-/.test(address))).toEqual([])
+  expect(asked.some((address) => address.startsWith('ws:'))).toBe(true)
+}, 120_000)
+
+test('in Chromium: schemas are shown, and what one refuses is said', async (context) => {
+  const visitor = await Visitor.open(context)
+  const schema = { type: 'object', required: ['user'] }
+  const server = await builtNode({ filters: { 'sessions/*': { schema, ttlMs: 60_000 } } })
+  const dashboard = await visitor.visit(server.url, 'rules')
+  await dashboard.shows('sessions/*')
+  await dashboard.shows('"required": [')
+  await dashboard.shows('1 min')
+  await dashboard.tab('Data').click()
+  await dashboard.button('New…').click()
+  const form = dashboard.page.getByRole('form', { name: 'New entry' })
+  await form.getByLabel('Path').fill('sessions/a')
+  await dashboard.button('Create').click()
+  await dashboard.shows('SKERRY_SCHEMA_VIOLATED')
+  await form.getByLabel('JSON').fill('{"user":"ada"}')
+  await dashboard.button('Create').click()
+  await expect.poll(() => dashboard.value.innerText()).toContain('"user": "ada"')
+})
+
+test('in Chromium: what a path held before is shown exactly, and can be restored', async (context) => {
+  const visitor = await Visitor.open(context)
+  const { url } = await serve('--memory', '--history=docs/*=10')
+  await write(url, 'docs/a', '{"n":9007199254740993}')
+  await write(url, 'docs/a', '"second"')
+  const dashboard = await visitor.visit(url, 'data?open=docs/a')
+  await expect.poll(() => dashboard.value.innerText()).toBe('"second"')
+  await dashboard.entry.getByText('History', { exact: true }).click()
+  await dashboard.shows('superseded')
+  await dashboard.entry.getByRole('button', { name: 'Show' }).last().click()
+  await dashboard.shows('"n": 9007199254740993')
+  await dashboard.button('Restore').click()
+  await expect.poll(() => dashboard.value.innerText()).toBe('{\n  "n": 9007199254740993\n}')
+  expect(visitor.complaints).toEqual([])
+})
+
+test('in Chromium: links, lag and members of a cluster are shown', async (context) => {
+  const visitor = await Visitor.open(context)
+  const leader = await builtNode({ id: 'the-leader', cluster: { name: 'isles' }, events: {} })
+  const { url } = await builtNode({ id: 'the-node', leader: leader.url, peers: ['127.0.0.1:1'] })
+  const dashboard = await visitor.visit(url, 'sync')
+  await dashboard.shows('the-leader')
+  await dashboard.shows('open')
+  await dashboard.shows('127.0.0.1:1')
+  await dashboard.tab('Node').click()
+  await dashboard.shows('1 address can not be reached.')
+  expect(await dashboard.tab('Cluster').count()).toBe(0)
+  const led = await visitor.visit(leader.url, 'cluster')
+  await led.shows('isles')
+  await led.shows('alive')
+  await led.tab('Events').click()
+  await led.shows('Every event is on as many nodes as it should.')
   expect(visitor.complaints).toEqual([])
 })
 
