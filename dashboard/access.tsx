@@ -12,20 +12,22 @@ export interface AccessProps {
 
 /** Takes a token when the node asks for one, and lets go of it. */
 export function Access({ held, asked, changed }: AccessProps) {
+  if (asked) return <TokenForm held={held} changed={changed} />
+  if (!held) return null
+  const forget = (): void => {
+    keepToken(undefined)
+    changed()
+  }
+  return (
+    <button type="button" class="forget" onClick={forget}>
+      Forget token
+    </button>
+  )
+}
+
+function TokenForm({ held, changed }: Omit<AccessProps, 'asked'>) {
   const [text, setText] = useState('')
   const [invalid, setInvalid] = useState(false)
-  if (held && !asked) {
-    const forget = (): void => {
-      keepToken(undefined)
-      changed()
-    }
-    return (
-      <button type="button" class="forget" onClick={forget}>
-        Forget token
-      </button>
-    )
-  }
-  if (!asked) return null
   return (
     <form
       class="access"

@@ -39,6 +39,33 @@ export function Composer({ session, path: first, done }: ComposerProps) {
       }}
     >
       <h2>New entry</h2>
+      <Fields path={path} setPath={setPath} text={text} setText={setText} />
+      {error && <Failure error={error} />}
+      <div class="actions">
+        <button type="submit" class="primary">
+          {pushes ? 'Push' : 'Create'}
+        </button>
+        <button type="button" onClick={() => done(undefined)}>
+          Cancel
+        </button>
+        <span class="quiet hint">
+          {pushes ? 'A fresh index takes the place of *.' : 'What is there already stays.'}
+        </span>
+      </div>
+    </form>
+  )
+}
+
+interface FieldsProps {
+  readonly path: string
+  readonly setPath: (path: string) => void
+  readonly text: string
+  readonly setText: (text: string) => void
+}
+
+function Fields({ path, setPath, text, setText }: FieldsProps) {
+  return (
+    <>
       <label>
         Path
         <input
@@ -61,19 +88,7 @@ export function Composer({ session, path: first, done }: ComposerProps) {
           onInput={({ currentTarget }) => setText(currentTarget.value)}
         />
       </label>
-      {error && <Failure error={error} />}
-      <div class="actions">
-        <button type="submit" class="primary">
-          {pushes ? 'Push' : 'Create'}
-        </button>
-        <button type="button" onClick={() => done(undefined)}>
-          Cancel
-        </button>
-        <span class="quiet hint">
-          {pushes ? 'A fresh index takes the place of *.' : 'What is there already stays.'}
-        </span>
-      </div>
-    </form>
+    </>
   )
 }
 

@@ -16,46 +16,20 @@ export interface EditorProps {
 }
 
 /** Changes the JSON of an entry, unless somebody else did so in between: then both are shown. */
-export function Editor({ session, path, entry, done }: EditorProps) {
-  const [base, setBase] = useState(entry?.version)
-  const [text, setText] = useState(() => (entry === null ? '' : indented(entry.data).text))
-  const [error, setError] = useState<RequestError>()
-  const [busy, setBusy] = useState(false)
+export function Editor(props: EditorProps) {
+  const { path, entry, done } = props
+  const { text, setText, error, busy, overtaken, save, take, overwrite } = useEditing(props)
   const area = useRef<HTMLTextAreaElement>(null)
   useEffect(() => area.current?.focus(), [])
-  const overtaken = base !== entry?.version
-
-  const save = async (version: string | undefined): Promise<void> => {
-    setBusy(true)
-    setError(undefined)
-    try {
-      await write(session, path, text, version)
-      done()
-    } catch (thrown) {
-      setError(requestErrorOf(thrown))
-    } finally {
-      setBusy(false)
-    }
-  }
-  const take = (): void => {
-    setText(entry === null ? '' : indented(entry.data).text)
-    setBase(entry?.version)
-    setError(undefined)
-  }
-  const overwrite = (): void => {
-    setBase(entry?.version)
-    void save(entry?.version)
-  }
-
   return (
     <form
       class="editor"
       onSubmit={(event) => {
         event.preventDefault()
-        void save(base)
+        save()
       }}
       onKeyDown={(event) => {
-        if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) void save(base)
+        if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) save()
         if (event.key === 'Escape') done()
       }}
     >
@@ -81,6 +55,43 @@ export function Editor({ session, path, entry, done }: EditorProps) {
       </div>
     </form>
   )
+}
+
+/** A text that began as the entry was, and which version that is. */
+function useEditing({ session, path, entry, done }: EditorProps) {
+  const [base, setBase] = useState(entry?.version)
+  const [text, setText] = useState(() => textOf(entry))
+  const [error, setError] = useState<RequestError>()
+  const [busy, setBusy] = useState(false)
+  const saveOver = async (version: string | undefined): Promise<void> => {
+    if (busy) return
+    setBase(version)
+    setBusy(true)
+    setError(undefined)
+    try {
+      await write(session, path, text, version)
+      done()
+    } catch (thrown) {
+      setError(requestErrorOf(thrown))
+    } finally {
+      setBusy(false)
+    }
+  }
+  const take = (): void => {
+    setText(textOf(entry))
+    setBase(entry?.version)
+    setError(undefined)
+  }
+  const overtaken = base !== entry?.version
+  return {
+    ...{ text, setText, error, busy, overtaken, take },
+    save: () => void saveOver(base),
+    overwrite: () => void saveOver(entry?.version),
+  }
+}
+
+function textOf(entry: HeldEntry | null): string {
+  return entry === null ? '' : indented(entry.data).text
 }
 
 interface OvertakenProps {

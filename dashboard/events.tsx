@@ -25,7 +25,6 @@ export interface EventsProps {
 
 /** How the events stand that this node puts. */
 export function Events({ session, events, tick }: EventsProps) {
-  const { value, error } = useLoaded(() => shortfalls(session), [session, tick])
   return (
     <>
       <Panel title="Events">
@@ -43,31 +42,38 @@ export function Events({ session, events, tick }: EventsProps) {
           ]}
         />
       </Panel>
-      <Panel title="Under-replicated">
-        {error && <Failure error={error} />}
-        {value?.length === 0 && <p class="quiet">Every event is on as many nodes as it should.</p>}
-        {value !== undefined && value.length > 0 && (
-          <Table label="Under-replicated" heads={['Event', 'On', 'Lacks', 'Reason', 'Since']}>
-            {value.map(({ key, holders, missing, reason, sinceMs }) => (
-              <tr key={key}>
-                <th scope="row">
-                  <code>{key}</code>
-                </th>
-                <td>{holders.join(', ')}</td>
-                <td>{missing}</td>
-                <td class="wide">{reason}</td>
-                <td>{momentMs(sinceMs)}</td>
-              </tr>
-            ))}
-          </Table>
-        )}
-        {events.underReplicated > MAX_SHORTFALLS && (
-          <p class="quiet">
-            The first {MAX_SHORTFALLS} of {events.underReplicated}.
-          </p>
-        )}
-      </Panel>
+      <UnderReplicated session={session} events={events} tick={tick} />
     </>
+  )
+}
+
+function UnderReplicated({ session, events, tick }: EventsProps) {
+  const { value, error } = useLoaded(() => shortfalls(session), [session, tick])
+  return (
+    <Panel title="Under-replicated">
+      {error && <Failure error={error} />}
+      {value?.length === 0 && <p class="quiet">Every event is on as many nodes as it should.</p>}
+      {value !== undefined && value.length > 0 && (
+        <Table label="Under-replicated" heads={['Event', 'On', 'Lacks', 'Reason', 'Since']}>
+          {value.map(({ key, holders, missing, reason, sinceMs }) => (
+            <tr key={key}>
+              <th scope="row">
+                <code>{key}</code>
+              </th>
+              <td>{holders.join(', ')}</td>
+              <td>{missing}</td>
+              <td class="wide">{reason}</td>
+              <td>{momentMs(sinceMs)}</td>
+            </tr>
+          ))}
+        </Table>
+      )}
+      {events.underReplicated > MAX_SHORTFALLS && (
+        <p class="quiet">
+          The first {MAX_SHORTFALLS} of {events.underReplicated}.
+        </p>
+      )}
+    </Panel>
   )
 }
 

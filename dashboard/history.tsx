@@ -1,5 +1,5 @@
-import { useCallback, useEffect, useState } from 'preact/hooks'
-import { membersOf, elementsOf, glimpse } from './json.ts'
+import { useEffect, useState } from 'preact/hooks'
+import { elementsOf, glimpse, membersOf } from './json.ts'
 import { Failure, Pill } from './parts.tsx'
 import { addressed, bodyOf, type RequestError, requestErrorOf, type Session } from './session.ts'
 import { moment } from './time.ts'
@@ -48,50 +48,53 @@ export function History(props: HistoryProps) {
   )
 }
 
-function Versions({ session, path, current, restored }: HistoryProps) {
-  const [pages, setPages] = useState<readonly Page[]>([])
-  const [error, setError] = useState<RequestError>()
-  const load = useCallback(
-    async (before?: string): Promise<void> => {
-      try {
-        const page = await versionsOf(session, path, before)
-        setPages((last) => [...last, page])
-      } catch (thrown) {
-        setError(requestErrorOf(thrown))
-      }
-    },
-    [session, path],
-  )
-  useEffect(() => void load(), [load])
-  const restore = async (version: string): Promise<void> => {
-    setError(undefined)
-    try {
-      await restoreVersion(session, path, { version, current })
-      restored()
-    } catch (thrown) {
-      setError(requestErrorOf(thrown))
-    }
-  }
-  const versions = pages.flatMap((page) => page.versions)
-  const next = pages.at(-1)?.next
+function Versions(props: HistoryProps) {
+  const { versions, next, error, older, restore } = useVersions(props)
   return (
     <>
       {error && <Failure error={error} />}
-      {pages.length > 0 && versions.every(({ kind }) => kind === 'current') && (
+      {versions?.every(({ kind }) => kind === 'current') && (
         <p class="quiet">Nothing from before is kept; the option history says what is.</p>
       )}
       <ol class="versions">
-        {versions.map((one) => (
+        {versions?.map((one) => (
           <VersionItem key={one.version} one={one} restore={restore} />
         ))}
       </ol>
       {next !== undefined && (
-        <button type="button" onClick={() => void load(next)}>
+        <button type="button" onClick={() => void older()}>
           Older
         </button>
       )}
     </>
   )
+}
+
+function useVersions({ session, path, current, restored }: HistoryProps) {
+  const [pages, setPages] = useState<readonly Page[]>([])
+  const [error, setError] = useState<RequestError>()
+  const attempt = async (act: () => Promise<void>): Promise<void> => {
+    setError(undefined)
+    try {
+      await act()
+    } catch (thrown) {
+      setError(requestErrorOf(thrown))
+    }
+  }
+  const next = pages.at(-1)?.next
+  const older = (): Promise<void> =>
+    attempt(async () => {
+      const page = await versionsOf(session, path, next)
+      setPages((last) => [...last, page])
+    })
+  const restore = (version: string): Promise<void> =>
+    attempt(async () => {
+      await restoreVersion(session, path, { version, current })
+      restored()
+    })
+  useEffect(() => void older(), [session, path])
+  const versions = pages.length === 0 ? undefined : pages.flatMap((page) => page.versions)
+  return { versions, next, error, older, restore }
 }
 
 interface VersionItemProps {

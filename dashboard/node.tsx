@@ -48,52 +48,37 @@ interface Notice {
   readonly tab: string
 }
 
-function noticesOf({ ready, sync, pivot, cluster, events }: Status): Notice[] {
-  const { waiting, links, withheld, conflicts, collection } = sync
-  const unlinked = waiting.filter(({ failures }) => failures > 0)
-  const refused = links.reduce((sum, { refused: { count } }) => sum + count, 0)
-  const unhealthy = pivot.nodes.filter(({ healthy }) => !healthy)
-  const failing = pivot.leaders.filter(({ active, failures }) => active && failures > 0)
-  const members = cluster?.members ?? []
-  const away = members.filter(({ status }) => status !== 'alive')
-  const found: [boolean, string, string][] = [
+type Found = readonly [boolean, string, string]
+
+function noticesOf(status: Status): Notice[] {
+  const { ready, cluster, events } = status
+  const away = (cluster?.members ?? []).filter(({ status: state }) => state !== 'alive').length
+  const found: Found[] = [
     [!ready, 'The node is not ready.', 'node'],
-    [
-      unlinked.length > 0,
-      `${counted(unlinked.length, 'address', 'addresses')} can not be reached.`,
-      'sync',
-    ],
-    [refused > 0, `${counted(refused, 'entry', 'entries')} of peers refused.`, 'sync'],
-    [
-      withheld > 0,
-      `${counted(withheld, 'version', 'versions')} withheld: deletes may be undone.`,
-      'sync',
-    ],
-    [
-      conflicts > 0,
-      `${counted(conflicts, 'version', 'versions')} overruled by writers who did not see it.`,
-      'sync',
-    ],
-    [collection.lastError !== undefined, 'The collection of tombstones ended early.', 'sync'],
-    [
-      unhealthy.length > 0,
-      `${counted(unhealthy.length, 'pivot node', 'pivot nodes')} not healthy.`,
-      'sync',
-    ],
-    [
-      failing.length > 0,
-      `${counted(failing.length, 'pivot leader', 'pivot leaders')} can not be followed.`,
-      'sync',
-    ],
+    ...syncNotices(status),
     [cluster !== undefined && cluster.state !== 'joined', 'The cluster is not joined.', 'cluster'],
-    [
-      away.length > 0,
-      `${counted(away.length, 'member', 'members')} of the cluster not alive.`,
-      'cluster',
-    ],
+    [away > 0, `${counted(away, 'member', 'members')} of the cluster not alive.`, 'cluster'],
     [(events?.underReplicated ?? 0) > 0, 'Events lack replicas.', 'events'],
   ]
   return found.filter(([is]) => is).map(([, text, tab]) => ({ text, tab }))
+}
+
+function syncNotices({ sync, pivot }: Status): Found[] {
+  const { withheld, conflicts, collection } = sync
+  const unlinked = sync.waiting.filter(({ failures }) => failures > 0).length
+  const refused = sync.links.reduce((sum, link) => sum + link.refused.count, 0)
+  const unhealthy = pivot.nodes.filter(({ healthy }) => !healthy).length
+  const failing = pivot.leaders.filter(({ active, failures }) => active && failures > 0).length
+  const found: [boolean, string][] = [
+    [unlinked > 0, `${counted(unlinked, 'address', 'addresses')} can not be reached.`],
+    [refused > 0, `${counted(refused, 'entry', 'entries')} of peers refused.`],
+    [withheld > 0, `${counted(withheld, 'version', 'versions')} withheld: deletes may be undone.`],
+    [conflicts > 0, `${counted(conflicts, 'version', 'versions')} overruled unseen.`],
+    [collection.lastError !== undefined, 'The collection of tombstones ended early.'],
+    [unhealthy > 0, `${counted(unhealthy, 'pivot node', 'pivot nodes')} not healthy.`],
+    [failing > 0, `${counted(failing, 'pivot leader', 'pivot leaders')} can not be followed.`],
+  ]
+  return found.map(([is, text]) => [is, text, 'sync'])
 }
 
 function counted(count: number, one: string, many: string): string {

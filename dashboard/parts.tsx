@@ -1,4 +1,5 @@
 import type { ComponentChildren } from 'preact'
+import { useLayoutEffect, useRef } from 'preact/hooks'
 import type { RequestError } from './session.ts'
 
 /** Says what went wrong, and by which code it can be looked up. */
@@ -46,16 +47,20 @@ export function Facts({ facts }: { facts: readonly (readonly [string, ComponentC
   )
 }
 
-/** A table that scrolls by itself where the screen is narrow. */
-export function Table({
-  label,
-  heads,
-  children,
-}: {
-  label: string
-  heads: readonly string[]
-  children: ComponentChildren
-}) {
+export interface TableProps {
+  readonly label: string
+  readonly heads: readonly string[]
+  readonly children: ComponentChildren
+}
+
+/** A table that scrolls by itself; where the screen is narrow each row is a block, and each cell says what it is. */
+export function Table({ label, heads, children }: TableProps) {
+  const body = useRef<HTMLTableSectionElement>(null)
+  useLayoutEffect(() => {
+    for (const row of body.current!.rows) {
+      for (const cell of row.cells) cell.dataset['head'] = heads[cell.cellIndex] ?? ''
+    }
+  })
   return (
     <div class="scroll" tabIndex={0} role="region" aria-label={label}>
       <table>
@@ -68,7 +73,7 @@ export function Table({
             ))}
           </tr>
         </thead>
-        <tbody>{children}</tbody>
+        <tbody ref={body}>{children}</tbody>
       </table>
     </div>
   )

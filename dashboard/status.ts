@@ -16,7 +16,6 @@ export interface LinkStatus {
   readonly leads: boolean
   readonly open: boolean
   readonly keys: readonly string[]
-  readonly lag?: number
   readonly unrepaired: readonly string[]
   readonly repairing?: { readonly key: string; readonly done: number; readonly total: number }
   readonly doubted: readonly string[]
@@ -130,7 +129,6 @@ export interface EventsStatus {
 export interface Status {
   readonly id: string
   readonly url: string
-  readonly version?: string
   readonly ready: boolean
   readonly durable: boolean
   readonly leads: boolean

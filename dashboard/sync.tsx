@@ -5,64 +5,71 @@ import { bytes, momentMs, span } from './time.ts'
 
 /** How the node stands to others. */
 export function Sync({ sync }: { sync: SyncStatus }) {
-  const { links, waiting, peers, collection } = sync
   return (
     <>
-      <Panel title="Links">
-        {links.length + waiting.length === 0 && (
-          <p class="quiet">This node is linked with nobody.</p>
-        )}
-        {links.length > 0 && (
-          <Table
-            label="Links"
-            heads={['Peer', 'State', 'Shares', 'Lacks', 'Clock', 'Sent', 'Received']}
-          >
-            {links.map((link, at) => (
-              <LinkRow key={link.peer ?? at} link={link} />
-            ))}
-          </Table>
-        )}
-        {waiting.length > 0 && (
-          <Table label="Addresses without a link" heads={['Address', 'Attempts', 'Last error']}>
-            {waiting.map((address) => (
-              <WaitingRow key={address.url} waiting={address} />
-            ))}
-          </Table>
-        )}
-        {links.map(({ peer, refused }) =>
-          refused.named.map(({ path, why }) => (
-            <p class="failure" key={`${peer} ${path}`}>
-              Not taken from {peer}: <code>{path}</code>: {why}
-            </p>
-          )),
-        )}
-      </Panel>
-      {peers.length > 0 && <Peers peers={peers} />}
-      <Panel title="Deletes and decisions">
-        <Facts
-          facts={[
-            ['Shared keys', <Keys keys={sync.keys} />],
-            ['Tombstones collected', collection.collected.toLocaleString()],
-            ['Withheld versions', sync.withheld.toLocaleString()],
-            ['Conflicts', sync.conflicts.toLocaleString()],
-            ['Writes waiting for nodes', sync.waitingCommits?.toLocaleString()],
-          ]}
-        />
-        {sync.withheld > 0 && (
-          <p>
-            They may undo deletes: look with <code>skerry withheld</code> and decide.
-          </p>
-        )}
-        {collection.lastError !== undefined && (
-          <Failure error={new RequestError('COLLECTION', 0, collection.lastError)} />
-        )}
-      </Panel>
+      <Links sync={sync} />
+      {sync.peers.length > 0 && <Peers peers={sync.peers} />}
+      <Decisions sync={sync} />
     </>
   )
 }
 
+function Links({ sync: { links, waiting } }: { sync: SyncStatus }) {
+  return (
+    <Panel title="Links">
+      {links.length + waiting.length === 0 && <p class="quiet">This node is linked with nobody.</p>}
+      {links.length > 0 && (
+        <Table label="Links" heads={['Peer', 'State', 'Shares', 'Clock', 'Sent', 'Received']}>
+          {links.map((link, at) => (
+            <LinkRow key={link.peer ?? at} link={link} />
+          ))}
+        </Table>
+      )}
+      {waiting.length > 0 && (
+        <Table label="Addresses without a link" heads={['Address', 'Attempts', 'Last error']}>
+          {waiting.map((address) => (
+            <WaitingRow key={address.url} waiting={address} />
+          ))}
+        </Table>
+      )}
+      {links.map(({ peer, refused }) =>
+        refused.named.map(({ path, why }) => (
+          <p class="failure" key={`${peer} ${path}`}>
+            Not taken from {peer}: <code>{path}</code>: {why}
+          </p>
+        )),
+      )}
+    </Panel>
+  )
+}
+
+function Decisions({ sync }: { sync: SyncStatus }) {
+  const { keys, collection, withheld, conflicts, waitingCommits } = sync
+  return (
+    <Panel title="Deletes and decisions">
+      <Facts
+        facts={[
+          ['Shared keys', <Keys keys={keys} />],
+          ['Tombstones collected', collection.collected.toLocaleString()],
+          ['Withheld versions', withheld.toLocaleString()],
+          ['Conflicts', conflicts.toLocaleString()],
+          ['Writes waiting for nodes', waitingCommits?.toLocaleString()],
+        ]}
+      />
+      {withheld > 0 && (
+        <p>
+          They may undo deletes: look with <code>skerry withheld</code> and decide.
+        </p>
+      )}
+      {collection.lastError !== undefined && (
+        <Failure error={new RequestError('COLLECTION', 0, collection.lastError)} />
+      )}
+    </Panel>
+  )
+}
+
 function LinkRow({ link }: { link: LinkStatus }) {
-  const { peer, url, leads, open, keys, unrepaired, repairing, doubted, clockOffsetMs } = link
+  const { peer, url, keys, clockOffsetMs, bytesSent, bytesReceived } = link
   return (
     <tr>
       <th scope="row">
@@ -70,37 +77,50 @@ function LinkRow({ link }: { link: LinkStatus }) {
         {url !== undefined && <div class="quiet">{url}</div>}
       </th>
       <td>
-        {open ? <Pill tone="good">open</Pill> : <Pill tone="warn">greeting</Pill>}{' '}
-        {leads && <Pill>leader</Pill>}
-        {repairing !== undefined && (
-          <div>
-            repairing <code>{repairing.key}</code>
-            <progress value={repairing.done} max={Math.max(1, repairing.total)} />
-            <span class="quiet">
-              {repairing.done.toLocaleString()} of {repairing.total.toLocaleString()}
-            </span>
-          </div>
-        )}
-        {repairing === undefined && unrepaired.length > 0 && (
-          <div>
-            to be compared: <Keys keys={unrepaired} />
-          </div>
-        )}
-        {doubted.length > 0 && (
-          <div>
-            held back there: <Keys keys={doubted} />
-          </div>
-        )}
-        {link.refused.count > 0 && <Pill tone="bad">{link.refused.count} refused</Pill>}
+        <LinkState link={link} />
       </td>
       <td>
         <Keys keys={keys} />
       </td>
-      <td>{link.lag === undefined ? '' : lacks(link.lag)}</td>
       <td>{clockOffsetMs === undefined ? '' : offset(clockOffsetMs)}</td>
-      <td>{bytes(link.bytesSent)}</td>
-      <td>{bytes(link.bytesReceived)}</td>
+      <td>{bytes(bytesSent)}</td>
+      <td>{bytes(bytesReceived)}</td>
     </tr>
+  )
+}
+
+function LinkState({ link }: { link: LinkStatus }) {
+  const { leads, open, unrepaired, repairing, doubted, refused } = link
+  return (
+    <>
+      <div>
+        {open ? <Pill tone="good">open</Pill> : <Pill tone="warn">greeting</Pill>}{' '}
+        {leads && <Pill>leader</Pill>}{' '}
+        {refused.count > 0 && <Pill tone="bad">{refused.count} refused</Pill>}
+      </div>
+      {repairing !== undefined && (
+        <div>
+          repairing <code>{repairing.key}</code>
+          <progress value={repairing.done} max={Math.max(1, repairing.total)} />
+          <span class="quiet">
+            {repairing.done.toLocaleString()} of {repairing.total.toLocaleString()}
+          </span>
+        </div>
+      )}
+      {repairing === undefined && unrepaired.length > 0 && (
+        <div>
+          to be compared: <Keys keys={unrepaired} />
+        </div>
+      )}
+      {doubted.length > 0 && (
+        <div
+          class="quiet"
+          title="The peer holds back what this node has from before the link: it may undo deletes."
+        >
+          in doubt there: <Keys keys={doubted} />
+        </div>
+      )}
+    </>
   )
 }
 
@@ -168,11 +188,6 @@ export function Lags({ lags }: { lags: readonly KeyLag[] }) {
       ))}
     </ul>
   )
-}
-
-function lacks(changes: number) {
-  if (changes === 0) return <span class="quiet">nothing</span>
-  return `${changes.toLocaleString()} ${changes === 1 ? 'change' : 'changes'}`
 }
 
 function offset(ms: number): string {
