@@ -1,13 +1,11 @@
 import { SkerryError, skerryError } from '../core/errors.ts'
 import { isGlob } from '../core/path.ts'
 import type { Decide, Delivered, Delivery, Store } from '../store/store.ts'
+import { CLIENT_ORIGIN } from './version.ts'
 import type { Planner, WriteRequest } from './writing.ts'
 
 /** What a client calls itself: 128 bits that nobody else knows. */
 const CLIENT_ID = /^[0-9a-f]{32}$/
-
-/** Before it, in the origin of an entry; no other origin has it. */
-const ORIGIN_PREFIX = 'client.'
 
 const MAX_STAMP = 2n ** 63n - 1n
 
@@ -41,7 +39,7 @@ export async function deliver(
   writes: readonly ClientWrite[],
 ): Promise<DeliveryResult[]> {
   assertClient(client, writes)
-  const origin = ORIGIN_PREFIX + client
+  const origin = CLIENT_ORIGIN + client
   const results: DeliveryResult[] = []
   let batch: ClientWrite[] = []
   for (const write of writes) {
@@ -110,11 +108,23 @@ async function prepare(planner: Planner, write: ClientWrite): Promise<Prepared |
   try {
     const { writes } = await planner.plan(requestOf(write))
     const deliveries = writes.map(({ path, decide }) => {
-      return { path: path as string, stamp, decide: caught(decide) }
+      return { path: path as string, stamp, decide: caught(decide), lost: attempted(decide) }
     })
     return { deliveries, failure: () => failure }
   } catch (error) {
     return refusalOf(error)
+  }
+}
+
+/** What a write would have made of things, as far as it would have been let through. */
+function attempted(decide: Decide): Decide {
+  return (seen) => {
+    try {
+      return decide(seen)
+    } catch (error) {
+      refusalOf(error)
+      return undefined
+    }
   }
 }
 

@@ -25,6 +25,8 @@ export interface PathVersion {
   readonly kind: 'current' | 'superseded' | 'overruled'
   /** The data is null in a version that deleted the path. */
   readonly entry: Entry
+  /** The node that accepted the write, or `client.` and digits of one that was offline; empty for a pivot peer. */
+  readonly writer: string
   /** When this node put it aside, in nanoseconds since the epoch; undefined while it is current. */
   readonly keptAt: bigint | undefined
 }
@@ -129,7 +131,9 @@ export class Past {
   }
 
   #version(entry: Entry, kind: PathVersion['kind'], keptAt: bigint | undefined): PathVersion {
-    return { version: this.#parts.versions.of(storedEntry(entry)), kind, entry, keptAt }
+    const { versions } = this.#parts
+    const stored = storedEntry(entry)
+    return { version: versions.of(stored), kind, entry, writer: versions.writerOf(stored), keptAt }
   }
 }
 

@@ -48,7 +48,7 @@ export interface ValueVersion<T = unknown> extends Pick<
   /** As of the entry then; nanoseconds since the Unix epoch. */
   readonly created: bigint
   readonly updated: bigint
-  /** The node that accepted the write; empty if it came from a peer of the pivot protocol. */
+  /** The node that accepted the write, or `client.` and digits of one that was offline; empty for a pivot peer. */
   readonly origin: string
   /** True if this version deleted the path; then the data is null. */
   readonly deleted: boolean
@@ -327,8 +327,9 @@ export class ValueState {
   }
 }
 
-function versionValue<T>({ version, kind, keptAt, entry }: PathVersion): ValueVersion<T> {
-  const { path, created, updated, origin, data } = entry
+function versionValue<T>(found: PathVersion): ValueVersion<T> {
+  const { version, kind, keptAt, entry, writer: origin } = found
+  const { path, created, updated, data } = entry
   const value = data === null ? null : (JSON.parse(data) as T)
   const about = { path, version, kind, keptAt, created, updated, origin }
   return { ...about, deleted: data === null, data: value }

@@ -1,6 +1,9 @@
 import { type Entry, type Hash, stampOf } from '../core/entry.ts'
 import { skerryError } from '../core/errors.ts'
 
+/** Before the name that a client gives itself, in the origin of what it wrote; no other origin has it. */
+export const CLIENT_ORIGIN = 'client.'
+
 /** The most origins whose digests are remembered. */
 const MAX_ORIGINS = 1024
 
@@ -30,6 +33,12 @@ export class Versions {
   /** 24 hex digits. */
   of(entry: Entry): string {
     return stampOf(entry).toString(16).padStart(16, '0') + this.#digest(entry)
+  }
+
+  /** Who accepted the write, for readers: what a client calls itself, nobody else may know. */
+  writerOf(entry: Entry): string {
+    const { origin } = entry
+    return origin.startsWith(CLIENT_ORIGIN) ? CLIENT_ORIGIN + this.#digest(entry) : origin
   }
 
   /**

@@ -3,7 +3,7 @@ import { skerryError } from '../core/errors.ts'
 import type { HybridClock } from '../core/hlc.ts'
 import { entryTuple, pack } from '../core/codec.ts'
 import type { Archive } from './archive/archive.ts'
-import type { Lot } from './archive/lot.ts'
+import { Legacy } from './archive/legacy.ts'
 import { contest, isContest } from './contest.ts'
 import type { EngineOp } from './engine.ts'
 import { type Held, overruledKey, visible } from './layout.ts'
@@ -19,7 +19,7 @@ import type {
   Write,
   Written,
 } from './store.ts'
-import { left, versionOf } from './outcome.ts'
+import { left, restamped, versionOf } from './outcome.ts'
 import { Withholding, type WithholdingContext } from './withholding.ts'
 
 /** How often a path is minted before the write is given up. */
@@ -48,8 +48,7 @@ export class Group {
   /** Tombstones that are durable and are to go. */
   readonly #collected = new Map<string, Held>()
   readonly #withholding: Withholding
-  /** What the changes mean for the history of their paths. */
-  readonly #lots: Lot[] = []
+  readonly #legacy: Legacy
   readonly #changes: Change[] = []
   readonly #extraOps: EngineOp[] = []
   readonly #afterwards: (() => void)[] = []
@@ -65,6 +64,7 @@ export class Group {
   constructor(context: GroupContext, seq: number) {
     this.#context = context
     this.#withholding = new Withholding(context)
+    this.#legacy = new Legacy(context.archive)
     this.#seq = seq
     this.mark = context.clock.mark
     this.#epoch = context.epoch
@@ -77,7 +77,7 @@ export class Group {
     const afterwards = this.#afterwards.length
     const changes = this.#changes.length
     const withheld = this.#withholding.size
-    const lots = this.#lots.length
+    const legacy = this.#legacy.size
     this.#undo = []
     const epoch = this.#epoch
     try {
@@ -92,7 +92,7 @@ export class Group {
       this.#afterwards.length = afterwards
       this.#changes.length = changes
       this.#withholding.size = withheld
-      this.#lots.length = lots
+      this.#legacy.size = legacy
       this.#epoch = epoch
       throw error
     }
@@ -124,7 +124,7 @@ export class Group {
 
   get isEmpty(): boolean {
     const { size } = this.#records
-    const kept = this.#extraOps.length + this.#withholding.size + this.#lots.length
+    const kept = this.#extraOps.length + this.#withholding.size + this.#legacy.size
     return size + kept + this.#collected.size === 0
   }
 
@@ -173,7 +173,8 @@ export class Group {
     const stamp = overrules ? floor + 1n : next
     const version = versionOf(at, seen, data, { stamp, origin: this.#context.nodeId })
     const entry: Entry = overrules ? { ...version, overrules } : version
-    this.#put(entry, '', held)
+    if (write.restated === true && data === held?.entry.data) this.#number(entry, held)
+    else this.#put(entry, '', held)
     return { entry, changed: true, seq: this.#seq }
   }
 
@@ -190,22 +191,34 @@ export class Group {
   }
 
   /** A write under a stamp of its client's: it wins if it is the newest version, and is lost if not. */
-  deliver({ path, stamp, decide }: Delivery, origin: string): Delivered['outcome'] {
+  deliver(delivery: Delivery, origin: string): Delivered['outcome'] {
+    const { path, stamp, decide } = delivery
     const held = this.held(path)
     const seen = visible(held)
     const newest = held === undefined ? -1n : stampOf(held.entry)
     if (newest === stamp && held!.entry.origin === origin) return 'known'
     // Compared by itself: the version to make would inherit a later creation, and look as new as that.
-    if (newest > stamp) return 'overruled'
+    if (newest > stamp) return this.#lose(delivery, origin, held!)
     const data = decide(seen)
     if (data === undefined) return 'left'
     const entry = versionOf(path, seen, data, { stamp, origin })
     if (held !== undefined && compareVersions(entry, held.entry, this.#context.hash) <= 0) {
+      this.#legacy.offer(entry, held)
       return 'overruled'
     }
     this.#context.clock.observe(stamp)
     this.#put(entry, '', held)
     return 'written'
+  }
+
+  /** A write that comes too late: history has what it would have made of things. */
+  #lose({ path, stamp, lost }: Delivery, origin: string, held: Held): 'overruled' {
+    if (lost === undefined || !this.#legacy.keeps(path)) return 'overruled'
+    const data = lost(visible(held))
+    if (data !== undefined) {
+      this.#legacy.offer(versionOf(path, undefined, data, { stamp, origin }), held)
+    }
+    return 'overruled'
   }
 
   /** Merges versions from a peer: of each path the newest one wins. */
@@ -230,7 +243,7 @@ export class Group {
         changed++
       } else if (order < 0) {
         beaten.push({ entry, by: held! })
-        this.#offer(entry, held!)
+        this.#legacy.offer(entry, held!)
       }
       if (this.held(path)!.shown !== undefined) aside.push(path)
     }
@@ -253,9 +266,7 @@ export class Group {
     const durable = held !== undefined && !this.#records.has(path)
     if (!durable || held.seq !== seq || held.shown !== undefined) return false
     this.#collected.set(path, held)
-    if (this.#context.archive !== undefined) {
-      this.#lots.push({ does: 'outlive', path, tombstone: held.entry })
-    }
+    this.#legacy.outlive(held.entry)
     return true
   }
 
@@ -282,34 +293,24 @@ export class Group {
     if (this.#context.clock.isAhead(stamp)) return
     this.#context.clock.observe(stamp)
     const record = { entry: held.entry, seq: held.seq, from: held.from }
-    this.#leave(held, record)
+    this.#legacy.replace(held, record)
     this.#record(record, held)
   }
 
   /** Gives the newest version of a path a new stamp, lower than the one it has. */
   restamp(held: Held): void {
-    const { path, created, updated, origin, data } = held.entry
-    const stamp = this.#context.clock.next()
-    if (data === null) return this.#number(tombstone(path, stamp, origin), held)
-    const overwritten = updated > created
-    const entry = {
-      path,
-      created: created < stamp ? created : stamp,
-      updated: overwritten ? stamp : 0n,
-      origin,
-      data,
-    }
-    this.#number(overwritten ? entry : { ...entry, created: stamp }, held)
+    this.#number(restamped(held.entry, this.#context.clock.next()), held)
   }
 
   /** Lets go of what is kept of the path's past. */
   clearHistory(path: string): void {
-    this.#lots.push({ does: 'clear', path })
+    this.#legacy.clear(path)
   }
 
   /** The same, unless the path holds something again. */
   endHistory(path: string): void {
-    this.#lots.push({ does: this.held(path) === undefined ? 'clear' : 'return', path })
+    if (this.held(path) === undefined) this.#legacy.clear(path)
+    else this.#legacy.return(path)
   }
 
   /** Adds a step of bookkeeping to the atomic write. */
@@ -342,8 +343,8 @@ export class Group {
   /** The steps of the atomic write: of each path only its last record. */
   ops(): EngineOp[] {
     const ops: EngineOp[] = [...this.#extraOps, ...this.#withholding.ops(this.#records)]
-    const { hash, archive } = this.#context
-    if (archive !== undefined) ops.push(...archive.ops(this.#lots))
+    ops.push(...this.#legacy.ops())
+    const { hash } = this.#context
     for (const held of this.#collected.values()) ops.push(...collectionOps(held, hash))
     for (const [path, held] of this.#records) {
       ops.push(...recordOps(held, this.#durable.get(path), hash))
@@ -374,26 +375,13 @@ export class Group {
     }
     const numbered = { entry, seq: ++this.#seq, from }
     const record = shown === undefined ? numbered : { ...numbered, shown }
-    this.#leave(old, record)
+    this.#legacy.replace(old, record)
     this.#record(record, old)
   }
 
   /** The same write under another stamp. */
   #number(entry: Entry, old: Held): void {
     this.#record({ entry, seq: ++this.#seq, from: '' }, old)
-  }
-
-  /** Hands what the record takes the place of over to history. */
-  #leave(old: Held | undefined, record: Held): void {
-    const { archive } = this.#context
-    if (archive !== undefined && old !== undefined) this.#lots.push(...archive.lots(old, record))
-  }
-
-  /** Hands a version over to history that lost against the one held. */
-  #offer(entry: Entry, { entry: by }: Held): void {
-    const { path } = entry
-    if (this.#context.archive?.keeps(path) !== true) return
-    this.#lots.push({ does: 'keep', path, entry, kind: 'overruled', by, offered: true })
   }
 
   #record(held: Held, old: Held | undefined): void {

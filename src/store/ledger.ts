@@ -4,6 +4,13 @@ import type { Engine, EngineOp } from './engine.ts'
 import { acknowledgementKey, checkpointKey, peerAndKey, prefixRange } from './layout.ts'
 import { type Acknowledgement, type Checkpoint, type Position, SEEN } from './store.ts'
 
+/** What a ledger does with a group of its store. */
+interface LedgerGroup {
+  readonly epoch: string
+  keep(op: EngineOp): void
+  afterwards(action: () => void): void
+}
+
 /** What this store has of its peers, and they of it: checkpoints and acknowledgements, in memory. */
 export class Ledger {
   readonly #checkpoints = new Map<string, Position>()
@@ -49,6 +56,13 @@ export class Ledger {
   /** Has all changes up to `seq` count as acknowledged. */
   raiseFloor(seq: number): void {
     this.#floor = seq
+  }
+
+  /** Keeps checkpoints in the step of the group, unless a new history has begun since they were made. */
+  keepCheckpoints(group: LedgerGroup, checkpoints: readonly Checkpoint[]): void {
+    const kept = checkpoints.filter(({ ownEpoch }) => ownEpoch === group.epoch)
+    for (const checkpoint of kept) group.keep(checkpointOp(checkpoint))
+    group.afterwards(() => this.setCheckpoints(kept))
   }
 
   /** Takes checkpoints over, once the ops for them are durable. */

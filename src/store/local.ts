@@ -2,7 +2,6 @@ import { pack } from '../core/codec.ts'
 import { type Entry, sizeOf } from '../core/entry.ts'
 import type { Env } from '../core/env.ts'
 import { DEFAULT_MAX_CLOCK_DRIFT_MS, HybridClock } from '../core/hlc.ts'
-import { isGlob, matches } from '../core/path.ts'
 import { Archive } from './archive/archive.ts'
 import { type HistoryPolicy, NO_HISTORY } from './archive/policy.ts'
 import { AsideShelf } from './aside.ts'
@@ -20,7 +19,7 @@ import { type Identity, inHistory, packIdentity, renewed, rewound } from './iden
 import * as layout from './layout.ts'
 import { Collection, raiseHorizons } from './collection.ts'
 import type { Horizons } from './horizons.ts'
-import { checkpointOp, endsWithEpoch, Ledger } from './ledger.ts'
+import { endsWithEpoch, type Ledger } from './ledger.ts'
 import { type Opened, openStore } from './opening.ts'
 import { Pages } from './pages.ts'
 import { restamp } from './restamp.ts'
@@ -163,17 +162,7 @@ export class LocalStore implements port.Store {
 
   async visit(pattern: string, visitor: (entry: Entry) => void): Promise<number> {
     const seq = this.#seq
-    if (!isGlob(pattern)) {
-      const entry = layout.visible(this.#held(pattern))
-      if (entry !== undefined) visitor(entry)
-      return seq
-    }
-    for await (const chunk of this.#engine.scan(layout.patternRange(pattern))) {
-      for (const [, value] of chunk) {
-        const entry = layout.visible(layout.unpackHeld(value))
-        if (entry !== undefined && matches(pattern, entry.path)) visitor(entry)
-      }
-    }
+    await this.#pages.visit(pattern, visitor)
     return seq
   }
 
@@ -188,7 +177,7 @@ export class LocalStore implements port.Store {
   merge(entries: readonly Entry[], source: port.MergeSource): Promise<port.Merged> {
     return this.#queue.submit((group) => {
       const merged = group.merge(entries, source)
-      this.#keepCheckpoints(group, source.checkpoints ?? [])
+      this.#ledger.keepCheckpoints(group, source.checkpoints ?? [])
       return merged
     })
   }
@@ -218,7 +207,7 @@ export class LocalStore implements port.Store {
   }
 
   saveCheckpoints(checkpoints: readonly port.Checkpoint[]): Promise<void> {
-    return this.#queue.submit((group) => this.#keepCheckpoints(group, checkpoints))
+    return this.#queue.submit((group) => this.#ledger.keepCheckpoints(group, checkpoints))
   }
 
   acknowledged(peer: string, key: string): port.Acknowledgement | undefined {
@@ -337,13 +326,6 @@ export class LocalStore implements port.Store {
     this.#aside.close()
     await this.#queue.close()
     await this.#engine.close()
-  }
-
-  /** Keeps checkpoints, unless a new history has begun since they were made. */
-  #keepCheckpoints(group: Group, checkpoints: readonly port.Checkpoint[]): void {
-    const kept = checkpoints.filter(({ ownEpoch }) => ownEpoch === group.epoch)
-    for (const checkpoint of kept) group.keep(checkpointOp(checkpoint))
-    group.afterwards(() => this.#ledger.setCheckpoints(kept))
   }
 
   #renew(group: Group, begin: typeof renewed): void {

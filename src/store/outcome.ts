@@ -24,3 +24,11 @@ export function versionOf(
 export function left(held: Held | undefined): Written {
   return { entry: held?.entry, changed: false, seq: held?.seq ?? 0 }
 }
+
+/** The same write as of another stamp, lower than its own. */
+export function restamped({ path, created, updated, origin, data }: Entry, stamp: bigint): Entry {
+  if (data === null) return tombstone(path, stamp, origin)
+  const overwritten = updated > created
+  if (!overwritten) return { path, created: stamp, updated: 0n, origin, data }
+  return { path, created: created < stamp ? created : stamp, updated: stamp, origin, data }
+}

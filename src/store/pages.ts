@@ -1,5 +1,5 @@
-import { sizeOf } from '../core/entry.ts'
-import { matches } from '../core/path.ts'
+import { type Entry, sizeOf } from '../core/entry.ts'
+import { isGlob, matches } from '../core/path.ts'
 import type { Engine } from './engine.ts'
 import * as layout from './layout.ts'
 import { type FeedPage, type HashedEntry, type HashedPage, MAX_PAGE_CHARACTERS } from './store.ts'
@@ -13,6 +13,21 @@ export class Pages {
   constructor(engine: Engine, held: (path: string) => layout.Held | undefined) {
     this.#engine = engine
     this.#held = held
+  }
+
+  /** What readers see of a path or glob, in no particular order. */
+  async visit(pattern: string, visitor: (entry: Entry) => void): Promise<void> {
+    if (!isGlob(pattern)) {
+      const entry = layout.visible(this.#held(pattern))
+      if (entry !== undefined) visitor(entry)
+      return
+    }
+    for await (const chunk of this.#engine.scan(layout.patternRange(pattern))) {
+      for (const [, value] of chunk) {
+        const entry = layout.visible(layout.unpackHeld(value))
+        if (entry !== undefined && matches(pattern, entry.path)) visitor(entry)
+      }
+    }
   }
 
   /** The changes after `seq` up to the newest. */

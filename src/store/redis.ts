@@ -6,7 +6,6 @@ import { Deliveries, markKey } from './delivery.ts'
 import type { Digest } from './digest.ts'
 import type { Group } from './group.ts'
 import * as layout from './layout.ts'
-import { checkpointOp } from './ledger.ts'
 import type { StoreNode } from './opener.ts'
 import { checkDurability } from './redis/durability.ts'
 import { findOrMake } from './redis/history.ts'
@@ -28,13 +27,15 @@ export class RedisStore implements port.Store {
   /**
    * Opens the store, or makes one if there is none.
    * @throws SKERRY_REDIS_UNAVAILABLE, SKERRY_REDIS_NOT_DURABLE, SKERRY_DATA_DIR_NEWER, SKERRY_OPTION_INVALID
+   * @throws SKERRY_HISTORY_UNAVAILABLE if versions of paths are to be kept
    */
   static async open(
     options: ResolvedRedisOptions,
     env: Env,
     node: StoreNode = {},
   ): Promise<RedisStore> {
-    const { nodeId, maxClockDriftMs } = node
+    const { nodeId, maxClockDriftMs, history } = node
+    if (history?.keepsSome === true) throw skerryError('HISTORY_UNAVAILABLE')
     if (nodeId !== undefined && !NODE_ID.test(nodeId)) {
       throw skerryError('OPTION_INVALID', 'id', nodeId, 'use 1 to 64 of A-Z a-z 0-9 _ . -')
     }
@@ -141,7 +142,7 @@ export class RedisStore implements port.Store {
       fenced: true,
       run: (group) => {
         const merged = group.merge(entries, source)
-        this.#keepCheckpoints(group, source.checkpoints ?? [])
+        this.#server.ledger.keepCheckpoints(group, source.checkpoints ?? [])
         return merged
       },
       numbered: (merged, renumber) => ({
@@ -182,7 +183,7 @@ export class RedisStore implements port.Store {
   }
 
   saveCheckpoints(checkpoints: readonly port.Checkpoint[]): Promise<void> {
-    return this.#keep((group) => this.#keepCheckpoints(group, checkpoints))
+    return this.#keep((group) => this.#server.ledger.keepCheckpoints(group, checkpoints))
   }
 
   acknowledged(peer: string, key: string): port.Acknowledgement | undefined {
@@ -321,12 +322,5 @@ export class RedisStore implements port.Store {
 
   #keep(run: (group: Group) => void): Promise<void> {
     return this.#server.committer.submit({ paths: [], fenced: true, run })
-  }
-
-  /** Keeps checkpoints, unless a new history has begun since they were made. */
-  #keepCheckpoints(group: Group, checkpoints: readonly port.Checkpoint[]): void {
-    const kept = checkpoints.filter(({ ownEpoch }) => ownEpoch === group.epoch)
-    for (const checkpoint of kept) group.keep(checkpointOp(checkpoint))
-    group.afterwards(() => this.#server.ledger.setCheckpoints(kept))
   }
 }

@@ -15,6 +15,8 @@ export interface Write {
    * under a version kept aside stays until that one is resolved.
    */
   readonly inferred?: true
+  /** The same data under a new stamp, so that others take it over what they have: no version of its own in history. */
+  readonly restated?: true
 }
 
 /** What came of a write. */
@@ -32,6 +34,8 @@ export interface Delivery {
   readonly path: string
   readonly stamp: bigint
   readonly decide: Decide
+  /** What to keep of it, where a history is kept and it comes too late, as `decide` says it. Default: nothing. */
+  readonly lost?: Decide
 }
 
 /** What came of a delivery. */

@@ -67,6 +67,24 @@ test('after kill -9 each acknowledged write has the ones before it in its histor
   }
 })
 
+test('a backup holds the history, and so does what is restored from it', async () => {
+  const directory = scratchDir()
+  const [data, backup, restored] = ['data', 'backup', 'restored'].map(
+    (name) => `${directory}/${name}`,
+  )
+  const flag = '--history=**=5'
+  const { command, url } = await serve(`--data=${data}`, flag)
+  for (const n of [1, 2, 3]) await write(`${url}/a`, n)
+  command.kill('SIGTERM')
+  await command.ending()
+  expect(await run(['backup', backup!, '--data', data!])).toMatchObject({ code: 0 })
+  expect(await run(['restore', backup!, '--data', restored!])).toMatchObject({ code: 0 })
+  const again = await serve(`--data=${restored}`, flag)
+  const answer = await fetch(`${again.url}/_skerry/history/a`)
+  const { versions } = (await answer.json()) as { versions: { data: number }[] }
+  expect(versions.map((version) => version.data)).toEqual([3, 2, 1])
+})
+
 /** Whether the node acknowledged the write; false once it is gone. */
 async function write(url: string, value: number): Promise<boolean> {
   try {

@@ -7,6 +7,7 @@ import {
   type ServerOptions,
   type StoreOpener,
 } from '../../src/index.ts'
+import { redisStore } from '../../src/redis.ts'
 import { machineEnv } from '../../src/server/env.ts'
 import { LocalStore } from '../../src/store/local.ts'
 import { MemoryEngine } from '../../src/store/memory.ts'
@@ -324,6 +325,12 @@ test('a path that can have none is refused', async () => {
   await apart.close()
 })
 
+test('a store on Redis refuses the option before it has asked Redis for anything', async () => {
+  const store = redisStore('redis://127.0.0.1:1')
+  const made = createServer({ port: 0, store, history: { a: 1 } })
+  await expect(made).rejects.toMatchObject({ code: 'SKERRY_HISTORY_UNAVAILABLE' })
+})
+
 test('a store that keeps no history refuses the option, is closed again, and has none to tell', async () => {
   let closed = 0
   const store: StoreOpener = {
@@ -349,6 +356,78 @@ test('a store that keeps no history refuses the option, is closed again, and has
   for (const init of [{}, { method: 'POST', body }, { method: 'DELETE' }]) {
     expect(await failure(await fetch(url, init))).toEqual({ status: 501, code })
   }
+})
+
+describe('between nodes', () => {
+  /** Writes on the one what `other` overwrites on the other, as by a clock that is a little later. */
+  async function apart(
+    path: string,
+    [one, data]: [Server, string],
+    [other, later]: [Server, string],
+  ) {
+    const { created } = await one.state.set(path, data)
+    const newer = { path, created: created + 1n, updated: 0n, data: JSON.stringify(later) }
+    await other.store.merge([{ ...newer, origin: other.id }], { peer: '' })
+  }
+
+  const shown = (node: Server, path: string) => async () =>
+    (await node.state.get<string>(path))?.data
+
+  test('a write that a peer overrules is kept by the node that made it, over the native link', async () => {
+    const leader = await runningNode({ history: { '**': 5 } })
+    const node = await createServer({
+      ...{ port: 0, memory: true, leader: leader.url, id: 'here' },
+      history: { '**': 5 },
+    })
+    onTestFinished(() => node.close())
+    await apart('a', [node, 'mine'], [leader, 'theirs'])
+    await node.listen()
+    await expect.poll(shown(node, 'a')).toBe('theirs')
+    // The leader may have acknowledged it, late as it came, before its own arrived here.
+    const lost = expect.stringMatching(/^(overruled|superseded) "mine"$/) as string
+    expect(await told(node, 'a')).toEqual(['current "theirs"', lost])
+    const [, mine] = await versions(node, 'a')
+    await node.state.restore('a', mine!.version)
+    await expect.poll(shown(leader, 'a')).toBe('mine')
+    expect((await told(leader, 'a')).slice(0, 2)).toEqual(['current "mine"', 'superseded "theirs"'])
+  })
+
+  test('a delete of a peer is kept with its origin, and a value that it deleted is restored everywhere', async () => {
+    const leader = await runningNode({ id: 'leader' })
+    const node = await runningNode({ leader: leader.url, history: { '**': 5 } })
+    await leader.state.set('a', 'precious')
+    await expect.poll(shown(node, 'a')).toBe('precious')
+    await leader.state.delete('a')
+    await expect.poll(shown(node, 'a')).toBeUndefined()
+    const [deletion, precious] = await versions(node, 'a')
+    expect(deletion).toMatchObject({ kind: 'current', deleted: true, origin: 'leader' })
+    expect((await restore(node, 'a', precious!.version)).status).toBe(200)
+    await expect.poll(shown(leader, 'a')).toBe('precious')
+    expect(await versions(leader, 'a')).toMatchObject([{ kind: 'current' }])
+  })
+
+  test('over /_pivot alone the later write wins on both sides, and what lost is kept where it was seen', async () => {
+    const keys = ['docs/*']
+    const history = { 'docs/*': 5 }
+    const leader = await runningNode({ keys, history, nodesKey: 'things/*' })
+    const node = await createServer({
+      ...{ port: 0, memory: true, keys, history, leader: leader.url, nativeLink: false },
+      ...{ nodeCheckIntervalMs: 50, id: 'here' },
+    })
+    onTestFinished(() => node.close())
+    await apart('docs/early', [node, 'of the node'], [leader, 'of the leader'])
+    await apart('docs/late', [leader, 'of the leader'], [node, 'of the node'])
+    await node.listen()
+    await expect.poll(shown(node, 'docs/early')).toBe('of the leader')
+    await expect.poll(shown(leader, 'docs/late')).toBe('of the node')
+    expect(await told(leader, 'docs/late')).toEqual([
+      'current "of the node"',
+      'superseded "of the leader"',
+    ])
+    const early = await told(node, 'docs/early')
+    expect(early[0]).toBe('current "of the leader"')
+    expect(early).toContain('superseded "of the node"')
+  })
 })
 
 test('what was kept is there after a restart', async () => {

@@ -91,3 +91,38 @@ test('a delivery by no client, or with stamps that do not grow, is refused whole
   await expect(state.deliver(CLIENT, [set('a', '1', 2n ** 63n)])).rejects.toMatchObject(invalid)
   expect(await state.get('a')).toBeUndefined()
 })
+
+test('what a client delivers too late is kept in the history of its path, and its name is told to nobody', async () => {
+  const node = await runningNode({ history: { '**': 5 } }, new ManualEnv())
+  const { text } = node.state
+  await text.set('a', '{"n":1}')
+  await text.set('b', '1')
+  const writes: ClientWrite[] = [
+    set('a', '{"late":1}', NOW - 5n),
+    { kind: 'patch', path: 'a', data: '{"m":2}', stamp: NOW - 4n },
+    { kind: 'patch', path: 'b', data: '{"m":2}', stamp: NOW - 3n },
+    { kind: 'delete', path: 'b', data: '', stamp: NOW - 2n },
+  ]
+  const overruled = Array(4).fill('overruled') as string[]
+  expect(await text.deliver(CLIENT, writes)).toEqual(overruled)
+  expect(await text.deliver(CLIENT, writes)).toEqual(Array(4).fill('known'))
+  const told = async (path: string) => (await fetch(`${node.url}/_skerry/history/${path}`)).text()
+  const [a, b] = [await told('a'), await told('b')]
+  const found = (all: string) =>
+    (JSON.parse(all) as { versions: { kind: string; data: unknown; origin: string }[] }).versions
+  expect(found(a)).toMatchObject([
+    { kind: 'current', data: { n: 1 } },
+    { kind: 'overruled', data: { n: 1, m: 2 } },
+    { kind: 'overruled', data: { late: 1 } },
+  ])
+  expect(found(b)).toMatchObject([
+    { kind: 'current', data: 1 },
+    { kind: 'overruled', data: null },
+    { kind: 'overruled', data: { m: 2 } },
+  ])
+  expect(found(a)[1]!.origin).toMatch(/^client\.[0-9a-f]{8}$/)
+  expect(a + b).not.toContain(CLIENT)
+  expect(
+    JSON.stringify((await node.state.history('a')).versions.map(({ origin }) => origin)),
+  ).not.toContain(CLIENT)
+})

@@ -1,8 +1,10 @@
 import { describe, expect, test } from 'vitest'
+import type { Entry } from '../../src/core/entry.ts'
 import { Keeping } from '../../src/state/keeping.ts'
 import type { Filters } from '../../src/state/filters.ts'
 import type { Engine } from '../../src/store/engine.ts'
 import { MAX_HISTORY_BYTES } from '../../src/store/archive/policy.ts'
+import { prefixRange } from '../../src/store/layout.ts'
 import { LocalStore } from '../../src/store/local.ts'
 import { MemoryEngine } from '../../src/store/memory.ts'
 import type { CollectionRule, KeptVersion, Store } from '../../src/store/store.ts'
@@ -37,6 +39,16 @@ async function history(store: Store, path: string): Promise<KeptVersion[]> {
 /** What is kept of a path, newest first: each version's data with its kind, one letter. */
 async function kept(store: Store, path: string): Promise<string[]> {
   return (await history(store, path)).map(({ entry, kind }) => `${entry.data} ${kind}`)
+}
+
+/** What lies in the engine of any history. */
+async function leftOver(engine: Engine): Promise<string[]> {
+  const keys: string[] = []
+  for (const letter of ['u', 'v', 'y']) {
+    for await (const chunk of engine.scan(prefixRange(letter)))
+      keys.push(...chunk.map(([key]) => key))
+  }
+  return keys
 }
 
 async function present(store: Store, path: string): Promise<string | null | undefined> {
@@ -363,3 +375,70 @@ test('history is no part of feed, digest or listing', async () => {
   expect(await with_.digest('**')).toEqual(await without.digest('**'))
   expect(await with_.list('**')).toEqual(await without.list('**'))
 })
+
+test.each(Array.from({ length: 20 }, (_, n) => n + 1))(
+  'whatever happens, what is kept is what was replaced, in order, and no key of it is left over (seed %i)',
+  async (seed) => {
+    const engine = new MemoryEngine()
+    const chance = new VirtualEnv(seed)
+    const env = new VirtualEnv(1)
+    const most = 1 + Math.floor(chance.random() * 4)
+    const paths = ['a', 'a-b', 'a/b', 'c']
+    let store = await open({ '**': most }, { engine, env })
+    const model = new Map<string, (string | null)[]>()
+    /** Each record that another one replaces goes to the model, so it follows what the feed tells. */
+    const follow = () =>
+      store.watch(({ changes }) => {
+        for (const { entry, before } of changes) {
+          const left = held.get(entry.path)
+          if (left !== undefined)
+            model.set(entry.path, [left.data, ...(model.get(entry.path) ?? [])])
+          held.set(entry.path, entry)
+          expect(before?.data ?? null).toBe(left?.data ?? null)
+        }
+      })
+    const held = new Map<string, Entry>()
+    let stop = follow()
+    const pick = <T>(of: readonly T[]): T => of[Math.floor(chance.random() * of.length)]!
+    for (let step = 0; step < 120; step++) {
+      const path = pick(paths)
+      const dice = chance.random()
+      env.advance(1)
+      if (dice < 0.4) {
+        const writes = Array.from({ length: pick([1, 1, 3]) }, (_, n) =>
+          put(pick(paths), `"${step}.${n}"`),
+        )
+        await store.write(writes)
+      } else if (dice < 0.55) await set(store, path, null)
+      else if (dice < 0.8) {
+        // Above all there is: what comes late is told by tests of its own.
+        const at = store.time() + 1_000n
+        await store.merge(
+          [{ path, created: at, updated: 0n, origin: pick(['x', 'y', '']), data: `"${step}"` }],
+          { peer: 'peer' },
+        )
+      } else if (dice < 0.9) {
+        await store.collect(ALL)
+        for (const [at, entry] of held) {
+          if (entry.data !== null || (await store.newest(at)) !== undefined) continue
+          held.delete(at)
+          if (model.has(at)) model.get(at)!.unshift(null)
+        }
+      } else {
+        // The memory goes on as a disk would, under another store.
+        stop()
+        store = await open({ '**': most }, { engine, env })
+        stop = follow()
+      }
+    }
+    for (const path of paths) {
+      const found = (await history(store, path)).map(({ entry }) => entry.data)
+      expect(found).toEqual((model.get(path) ?? []).slice(0, most))
+    }
+    await store.clearHistory('*/*')
+    expect(await store.clearHistory('*')).toBe(
+      ['a', 'a-b', 'c'].filter((at) => model.has(at)).length,
+    )
+    expect(await leftOver(engine)).toEqual([])
+  },
+)

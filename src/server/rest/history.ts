@@ -93,11 +93,11 @@ function pageJson(path: string, { versions, next }: PathVersions): string {
   return `{"path":"${path}","versions":[${versions.map(versionJson).join(',')}]${more}}`
 }
 
-function versionJson({ version, kind, entry, keptAt }: PathVersion): string {
-  const { created, updated, origin, data } = entry
+function versionJson({ version, kind, entry, writer, keptAt }: PathVersion): string {
+  const { created, updated, data } = entry
   const kept = keptAt === undefined ? '' : `,"keptAt":${keptAt}`
   return (
     `{"version":"${version}","kind":"${kind}","created":${created},"updated":${updated}` +
-    `,"origin":${JSON.stringify(origin)}${kept},"deleted":${data === null},"data":${data}}`
+    `,"origin":${JSON.stringify(writer)}${kept},"deleted":${data === null},"data":${data}}`
   )
 }

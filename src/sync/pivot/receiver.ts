@@ -98,7 +98,7 @@ export class Receiver {
   async #overrule(target: Target): Promise<void> {
     const { store } = target.key
     const [written] = await store.write([
-      { path: target.path, decide: (shown) => shown?.data ?? undefined },
+      { path: target.path, restated: true, decide: (shown) => shown?.data ?? undefined },
     ])
     if (written?.changed !== true) this.#tellAgain(target.key)
   }
