@@ -163,8 +163,13 @@ export class History {
     for (const [path, floor] of this.#floors) {
       const newest = this.newest(path)
       if (newest === undefined) this.#floors.delete(path)
-      else if (compareVersions(newest, floor, sha256) < 0) this.#floors.set(path, newest)
+      // A newer version that is left stands for what is nowhere any more, also once it is stamped lower.
+      else if (!this.#isHeld(floor)) this.#floors.set(path, newest)
     }
+  }
+
+  #isHeld(entry: Entry): boolean {
+    return this.#witnesses.some(({ disk }) => isSame(disk.record(entry.path)?.entry, entry))
   }
 
   /** The newest version of a path on any disk. */
@@ -182,6 +187,8 @@ export class History {
   checkNothingLost(): void {
     for (const [path, floor] of this.#floors) {
       const newest = this.newest(path)
+      // A delete of which nobody has what it deleted, nor anything else, is done, remembered or not.
+      if (newest === undefined && isTombstone(floor)) continue
       if (newest === undefined || compareVersions(newest, floor, sha256) < 0) {
         if (this.#isCollected(path, floor)) continue
         this.#world.fail('loss', `acknowledged ${say(floor)} is gone, there is ${say(newest)}`)
@@ -204,7 +211,8 @@ export class History {
       if (floor === undefined || compareVersions(floor, newest, sha256) > 0) continue
       const left = this.newest(path)
       if (left === undefined) this.#floors.delete(path)
-      else if (compareVersions(left, floor, sha256) < 0) this.#floors.set(path, left)
+      // As with a lost disk.
+      else if (!this.#isHeld(floor)) this.#floors.set(path, left)
     }
   }
 
@@ -216,7 +224,9 @@ export class History {
 
   /**
    * A delete, and what it deleted, may be gone without a trace once some node had it and has nothing at the path
-   * any more; that holds for a delete that nobody was told is done, too. What is older can then only be on a disk that was taken back, withheld, or where the delete never goes.
+   * any more, or an older delete that came after it was collected there; that holds for a delete that nobody was
+   * told is done, too. What is older can then only be on a disk that was taken back, withheld, or where the delete
+   * never goes.
    */
   #isCollected(path: string, floor: Entry): boolean {
     // Once a delete has expired nobody waits for it: old disks may bring back what it deleted.
@@ -225,7 +235,9 @@ export class History {
       const newest = this.#told.get(witness.name)!.get(path)?.newest
       if (newest === undefined || !isTombstone(newest)) return false
       const reached = compareVersions(newest, floor, sha256) >= 0
-      return reached && witness.disk.record(path) === undefined
+      const held = witness.disk.record(path)?.entry
+      const older = held !== undefined && isTombstone(held) && this.#hasForgotten(witness, path)
+      return reached && (held === undefined || older)
     })
     if (collectors.length === 0) return false
     // Each node waits for its own peers only: one that collected may have relied on a disk that is lost since,
@@ -243,6 +255,10 @@ export class History {
         return excused || held === undefined || isTombstone(held) || this.#isOwn(other, held)
       }),
     )
+  }
+
+  #hasForgotten({ name }: Witness, path: string): boolean {
+    return this.#forgotten.has(`${name} ${path}`)
   }
 
   /** True of a delete that is not waited for any more. */
@@ -267,6 +283,8 @@ export class History {
    * nodes that had never met the writer: rather a delete undone than a write lost. It counts from then on.
    */
   #noteLate(witness: Witness, { entry, from }: Change): void {
+    // A late delete undoes none.
+    if (isTombstone(entry)) return
     const print = fingerprint(entry, sha256)
     const fresh = !this.#spread.has(print) || this.#isUnaware(entry)
     if (entry.origin === from && fresh && this.#isDeleted(entry)) this.#late.add(print)
@@ -330,7 +348,7 @@ export class History {
     const { newest, shown: before } = told.get(entry.path) ?? {}
     const older = newest !== undefined && compareVersions(entry, newest, sha256) < 0
     // Where a delete is forgotten, an older one may come from who remembers that.
-    const forgotten = isTombstone(entry) && this.#forgotten.has(`${witness.name} ${entry.path}`)
+    const forgotten = isTombstone(entry) && this.#hasForgotten(witness, entry.path)
     if (forgotten && older) return
     if (older) {
       this.#fail('order', witness, `replaced ${say(newest)} by ${say(entry)}`)

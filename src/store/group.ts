@@ -230,7 +230,7 @@ export class Group {
     for (const entry of entries) {
       const { path } = entry
       const held = this.held(path)
-      if (held === undefined && this.#withholding.mustWait(entry, source)) {
+      if (this.#withholding.mustWait(entry, held?.entry, source)) {
         aside.push(path)
         continue
       }

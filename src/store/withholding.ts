@@ -32,43 +32,54 @@ export class Withholding {
   }
 
   /** Withholds what may be from before a delete that nobody remembers; what is withheld stays so. */
-  mustWait(entry: Entry, { peer, doubted, repair }: MergeSource): boolean {
+  mustWait(entry: Entry, held: Entry | undefined, source: MergeSource): boolean {
+    const { peer, doubted, repair } = source
     const context = this.#context
-    const kept = repair === true ? context.withheld(entry.path) : undefined
-    if (kept !== undefined && compareVersions(entry, kept.entry, context.hash) <= 0) return true
-    if (entry.data === null || doubted?.has(entry.path) !== true) return false
+    const kept = repair === true ? context.withheld(entry.path)?.entry : undefined
+    if (kept !== undefined && !this.#decides(held, kept)) {
+      if (compareVersions(entry, kept, context.hash) <= 0) return true
+    }
+    if (held !== undefined || entry.data === null || doubted?.has(entry.path) !== true) return false
     if (stampOf(entry) > context.horizon(entry.path)) return false
     this.#withheld.push({ entry, peer })
     return true
   }
 
   /**
-   * What is withheld, and what is so no more because the path holds something again.
+   * What is withheld, and what is so no more because the path holds that or something newer.
    * @param records by the paths that hold something new
    */
-  ops(records: ReadonlyMap<string, unknown>): EngineOp[] {
+  ops(records: ReadonlyMap<string, { readonly entry: Entry }>): EngineOp[] {
     const ops: EngineOp[] = []
     const newest = new Map<string, Withheld>()
     for (const withheld of this.#withheld) {
       const { path } = withheld.entry
       const other = newest.get(path) ?? this.#context.withheld(path)
       const older = other && compareVersions(withheld.entry, other.entry, this.#context.hash) < 0
-      if (!older && !records.has(path)) newest.set(path, withheld)
+      if (older || this.#decides(records.get(path)?.entry, withheld.entry)) continue
+      newest.set(path, withheld)
     }
     for (const withheld of newest.values()) ops.push(withheldOp(withheld))
-    for (const path of records.keys()) {
-      if (this.#context.withheld(path) !== undefined) ops.push({ key: withheldKey(path) })
+    for (const [path, { entry }] of records) {
+      const kept = this.#context.withheld(path)
+      if (kept === undefined || !this.#decides(entry, kept.entry)) continue
+      ops.push({ key: withheldKey(path) })
     }
     return ops
   }
 
   /** How many more versions are withheld once the group is durable. */
-  more(records: ReadonlyMap<string, unknown>): number {
+  more(records: ReadonlyMap<string, { readonly entry: Entry }>): number {
     let more = 0
     for (const { value, key } of this.ops(records)) {
       if (value === undefined) more--
       else if (this.#context.withheld(key.slice(1)) === undefined) more++
     }
     return more
+  }
+
+  /** True if what is held ends that the version is withheld: an older delete, which came later, does not. */
+  #decides(held: Entry | undefined, withheld: Entry): boolean {
+    return held !== undefined && compareVersions(held, withheld, this.#context.hash) >= 0
   }
 }

@@ -17,6 +17,7 @@ export function collectionSuite(options: StoreSuiteOptions): void {
   collecting(test)
   remembering(test)
   withholding(test)
+  deciding(test)
   resolving(test)
   meeting(test)
 }
@@ -216,6 +217,27 @@ function withholding(test: Test): void {
     await set(store, 'users/2', '"written"')
     assert.equal(await dataAt(store, 'users/1'), '"old"')
     assert.equal(await dataAt(store, 'users/2'), '"written"')
+    assert.deepEqual([store.withheldCount, await store.withheld(9)], [0, []])
+  })
+}
+
+function deciding(test: Test): void {
+  test('an older delete that comes later does not decide on what is withheld', async (scene) => {
+    const store = await forgetful(await scene.store())
+    await offer(store, 'users/1', 10, '"old"')
+    await merge(store, version('users/1', 5, null))
+    assert.equal(store.withheldCount, 1)
+    const again = [version('users/1', 10, '"old"')]
+    assert.deepEqual((await store.merge(again, { peer: 'stale', repair: true })).changed, 0)
+    assert.equal(await dataAt(store, 'users/1'), undefined)
+    assert.equal(await store.resolveWithheld(['users/1'], 'release'), 1)
+    assert.deepEqual([await dataAt(store, 'users/1'), store.withheldCount], ['"old"', 0])
+  })
+
+  test('a newer delete that comes later does', async (scene) => {
+    const store = await forgetful(await scene.store())
+    await offer(store, 'users/1', 10, '"old"')
+    await merge(store, version('users/1', 12, null))
     assert.deepEqual([store.withheldCount, await store.withheld(9)], [0, []])
   })
 }
