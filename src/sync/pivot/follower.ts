@@ -71,7 +71,7 @@ interface Followed {
   readonly key: PivotKey
   readonly outbox: Outbox
   readonly puller: Puller
-  /** The leader's list has to be compared before anything is pushed. */
+  /** The leader has to be looked at before anything is pushed. */
   behind: boolean
   /** That list, until all that waited has been pushed. */
   listed: ReadonlyMap<string, Entry> | undefined
@@ -134,7 +134,7 @@ export class Follower {
   activate(): void {
     if (this.#isActive || this.#stopped) return
     this.#isActive = true
-    this.#fallBehind()
+    this.#startOver()
     if (this.#options.syncAtStart) this.#wake()
     else this.#schedule(this.#options.pollIntervalMs)
     this.#options.changed()
@@ -183,7 +183,7 @@ export class Follower {
 
   /** Compares everything with the leader's, both ways. */
   async synchronize(): Promise<void> {
-    this.#fallBehind()
+    this.#startOver()
     await this.pull()
   }
 
@@ -303,6 +303,12 @@ export class Follower {
     await peers.heard(peerName(this.url), keys)
   }
 
+  #startOver(): void {
+    for (const { puller } of this.#followed) puller.startOver()
+    this.#fallBehind()
+  }
+
+  /** Something went wrong: what the leader did meanwhile is to be known before anything goes out. */
   #fallBehind(): void {
     for (const followed of this.#followed) followed.behind = true
     this.#isClockDue = true
@@ -346,10 +352,11 @@ export class Follower {
     if (waiters === undefined && !followed.behind) return
     this.#wanted.delete(followed)
     const always = followed.behind
+    // Whoever wants another look meanwhile gets one; if this one fails, all are behind.
+    followed.behind = false
     try {
       const listed = await followed.puller.pull(always)
       if (always) followed.listed = listed
-      followed.behind = false
     } catch (error) {
       for (const { reject } of waiters ?? []) reject(error)
       throw error

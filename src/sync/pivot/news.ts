@@ -1,12 +1,16 @@
-import { stampOf } from '../../core/entry.ts'
+import { type Entry, sizeOf, stampOf } from '../../core/entry.ts'
 import { jsonElements, jsonMembers, parseInt64 } from '../../core/json.ts'
 import { lastSegment, matches, pathFault } from '../../core/path.ts'
 import type { Change } from '../../store/store.ts'
 import type { PivotKey } from './keys.ts'
 import { type Listed, parseList, pivotJson } from './wire.ts'
 
-/** With more changes than so many the whole list is told. */
-const MAX_NEWS = 1000
+/** With more changes than so many, or more characters of them, the whole list is told. */
+export const MAX_NEWS = 10_000
+const MAX_NEWS_CHARACTERS = 16 * 1024 * 1024
+
+/** How many changes are read at a time. */
+const PAGE = 1000
 
 /** What has changed under a key since a place in its leader's feed. */
 export interface News extends Listed {
@@ -50,14 +54,12 @@ export class NewsDesk {
     const [from, after] = splitPlace(place)
     if (from !== splitPlace(this.place)[0]) return undefined
     if (!Number.isSafeInteger(after) || after < 0 || after > store.seq) return undefined
-    if (store.horizons().some(({ seq }) => seq > after)) return undefined
-    const { seq } = store
-    const { changes, upTo } = await store.changesAfter(after, MAX_NEWS)
-    if (upTo < seq) return undefined
+    const changes = await this.#changes(after)
+    // What was collected, also while this was read, is in no feed.
+    if (changes === undefined || store.horizons().some(({ seq }) => seq > after)) return undefined
     const entries: string[] = []
     const deleted: string[] = []
-    for (const { entry } of changes) {
-      if (!matches(key.path, entry.path)) continue
+    for (const entry of changes) {
       const shown = await store.read(entry.path)
       if (shown !== undefined) entries.push(pivotJson(shown))
       // What is kept aside may hide that something else went.
@@ -65,6 +67,26 @@ export class NewsDesk {
       else deleted.push(`{"index":"${lastSegment(entry.path)}","time":${stampOf(entry)}}`)
     }
     return `{"entries":[${entries.join(',')}],"deleted":[${deleted.join(',')}]}`
+  }
+
+  /** What the feed has of the key from there to its end; undefined if that is too much. */
+  async #changes(after: number): Promise<Entry[] | undefined> {
+    const { store, path } = this.#key
+    const { seq } = store
+    const found: Entry[] = []
+    let read = 0
+    let characters = 0
+    for (let at = after; at < seq;) {
+      const { changes, upTo } = await store.changesAfter(at, PAGE)
+      for (const { entry } of changes) {
+        characters += sizeOf(entry)
+        if (matches(path, entry.path)) found.push(entry)
+      }
+      read += changes.length
+      if (read > MAX_NEWS || characters > MAX_NEWS_CHARACTERS) return undefined
+      at = upTo
+    }
+    return found
   }
 }
 

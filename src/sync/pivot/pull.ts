@@ -27,6 +27,9 @@ export class Puller {
   #record: PullRecord | undefined
   /** Where the leader's feed was at the last pull, if it is a Skerry. */
   #place: string | undefined
+  /** How often somebody wanted everything compared, and which of these a pull has done. */
+  #wholes = 0
+  #wholesDone = 0
   #refused = 0
   #rewinds = 0
 
@@ -68,20 +71,28 @@ export class Puller {
     return this.#refused
   }
 
+  /** Has the next pull compare everything, whatever was pulled before. */
+  startOver(): void {
+    this.#wholes++
+  }
+
   /**
-   * Takes over what is newer at the leader, if it has any news.
-   * @param always fetch the list even if the leader's `lastEntry` is the one already seen
+   * Takes over what is newer at the leader, if it has any news. A leader that can tell what came after the last pull is
+   * the same process on the same history, so nothing else can be different there, whatever went wrong on the way.
+   * @param always look even if the leader's `lastEntry` is the one already seen
    * @returns what the leader lists, if all of it was fetched
    */
   async pull(always: boolean): Promise<ReadonlyMap<string, Entry> | undefined> {
     const { key, remote, outbox, leader } = this.#parts
     // What is acknowledged later may be missing in a list made earlier.
     const { cursor } = outbox
+    const wholes = this.#wholes
     const { lastEntry, place } = await remote.activity(key)
     const isKnown = this.#record !== undefined && this.#record.lastEntry === lastEntry
     if (isKnown && !always && !this.isRewound) return undefined
     const hasGoneBack = this.isRewound || lastEntry < (this.#record?.lastEntry ?? 0n)
-    const told = await remote.list(key, always || hasGoneBack ? undefined : this.#place)
+    const isWhole = hasGoneBack || wholes !== this.#wholesDone
+    const told = await remote.list(key, isWhole ? undefined : this.#place)
     // Until all of it is taken over.
     this.#place = undefined
     if (isNews(told)) {
@@ -104,6 +115,7 @@ export class Puller {
     })
     await this.#heed(verdict, missing, { lastEntry, cursor })
     this.#place = place
+    this.#wholesDone = wholes
     return entries
   }
 
