@@ -98,6 +98,11 @@ export class Link {
     return this.#session
   }
 
+  /** The peer's clock minus this node's, in nanoseconds, as it was measured last; undefined before. */
+  get clockOffset(): bigint | undefined {
+    return this.#wire.clockOffset
+  }
+
   get bytesSent(): number {
     return this.#wire.bytesSent
   }

@@ -23,7 +23,7 @@ export interface LinkStatus {
   readonly repairing: RepairProgress | undefined
   /** Shared keys under which the peer holds back what this node has from before: it may undo deletes. */
   readonly doubted: readonly string[]
-  /** The peer's clock minus this node's, in milliseconds. */
+  /** The peer's clock minus this node's, in milliseconds: by the latest ping, or before one by the greeting alone. */
   readonly clockOffsetMs: number | undefined
   readonly bytesSent: number
   readonly bytesReceived: number

@@ -126,7 +126,8 @@ export class Sync {
   status(): SyncStatus {
     const { store } = this.#options
     const links: LinkStatus[] = [...this.#links].map(([link, dialer]) => {
-      const offsetNs = link.peer && this.#offsets.of(link.peer.nodeId)
+      const greeted = link.peer && this.#offsets.of(link.peer.nodeId)
+      const offsetNs = link.clockOffset ?? greeted
       return linkStatus(link, dialer, offsetNs)
     })
     const waiting = this.#dialers

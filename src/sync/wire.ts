@@ -10,6 +10,9 @@ export const PING_INTERVAL_MS = 10_000
 /** A peer silent for so long is taken for gone. */
 export const SILENCE_LIMIT_MS = 30_000
 
+/** The most unanswered pings whose times are kept: who answers later than that has no clock worth telling. */
+const MAX_PINGS = 16
+
 /** What a wire tells its link. */
 export interface WireListener {
   message(message: Message, bytes: number): void
@@ -35,6 +38,9 @@ export class Wire {
   #lastHeardMs: number
   #cancelPing: CancelTimer
   #probes: (() => void)[] = []
+  /** When the pings were sent that are not answered yet, by this node's clock. */
+  readonly #pings: bigint[] = []
+  #clockOffset: bigint | undefined
   #closed = false
 
   constructor(env: Env, channel: Channel, listener: WireListener) {
@@ -57,6 +63,14 @@ export class Wire {
     return this.#bytesReceived
   }
 
+  /**
+   * The peer's clock minus this node's, in nanoseconds, by the latest ping that was answered: as if both ways took
+   * equally long (after: Mills, "Network Time Protocol", RFC 5905). Undefined before the first one.
+   */
+  get clockOffset(): bigint | undefined {
+    return this.#clockOffset
+  }
+
   /** Sends a message; returns the size of its frame in bytes. */
   send(message: Message): number {
     if (this.#closed) return 0
@@ -75,7 +89,7 @@ export class Wire {
         cancel()
         resolve(!this.#closed)
       })
-      this.send({ kind: 'ping', clock: this.#env.now() })
+      this.#sendPing()
     })
   }
 
@@ -106,7 +120,21 @@ export class Wire {
   #deliver(message: Message, bytes: number): void {
     if (message.kind === 'ping') this.send({ kind: 'pong', clock: this.#env.now() })
     else if (message.kind === 'bye') this.#bye(message)
-    else if (message.kind !== 'pong') this.#listener.message(message, bytes)
+    else if (message.kind === 'pong') this.#measureClock(message.clock)
+    else this.#listener.message(message, bytes)
+  }
+
+  #measureClock(theirs: bigint): void {
+    const sent = this.#pings.shift()
+    if (sent === undefined) return
+    this.#clockOffset = theirs - (sent + this.#env.now()) / 2n
+  }
+
+  #sendPing(): void {
+    const clock = this.#env.now()
+    this.#pings.push(clock)
+    if (this.#pings.length > MAX_PINGS) this.#pings.shift()
+    this.send({ kind: 'ping', clock })
   }
 
   #bye({ code, message }: Extract<Message, { kind: 'bye' }>): void {
@@ -120,7 +148,7 @@ export class Wire {
       return
     }
     this.#cancelPing = this.#env.setTimer(PING_INTERVAL_MS, () => this.#ping())
-    this.send({ kind: 'ping', clock: this.#env.now() })
+    this.#sendPing()
     this.#listener.tick()
   }
 
