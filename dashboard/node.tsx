@@ -22,6 +22,7 @@ export function Node({ status }: { status: Status }) {
           facts={[
             ['Id', <code>{status.id}</code>],
             ['Address', status.url],
+            ['Version', status.version],
             ['Ready', yesNo(status.ready)],
             ['Data', status.durable ? 'on disk' : <Pill tone="warn">in memory only</Pill>],
             ['Runs the links', status.leads ? 'yes' : 'no: another server of its store does'],

@@ -128,6 +128,7 @@ export interface EventsStatus {
 
 export interface Status {
   readonly id: string
+  readonly version: string
   readonly url: string
   readonly ready: boolean
   readonly durable: boolean

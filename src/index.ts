@@ -41,7 +41,8 @@ export type { KeyOptions, PivotOptions } from './server/pivot/options.ts'
 export type { HttpAnswer, HttpClient, HttpRequest } from './sync/pivot/http.ts'
 export type { Conflict } from './sync/options.ts'
 export type { AttachOptions, Pivot, PivotStatus } from './sync/pivot/pivot.ts'
-export { createServer, type Server } from './server/server.ts'
+export { createServer } from './server/create.ts'
+export type { Server } from './server/server.ts'
 export {
   type BackupManifest,
   type BackupProgress,

@@ -24,12 +24,12 @@ async function showStatus(flags: StatusFlags): Promise<void> {
 
 /** The status as people read it. */
 function statusLines(status: NodeStatus): string[] {
-  const { id, url, ready, durable, seq, uptimeMs, sync, pivot } = status
+  const { id, version, url, ready, durable, seq, uptimeMs, sync, pivot } = status
   const state = ready ? 'ready' : 'not ready'
   const disk = durable ? 'on disk' : 'in memory only'
   return [
     ...table([
-      ['node', `${id} at ${url}`],
+      ['node', `${id} at ${url}, Skerry ${version}`],
       ['state', `${state}, up ${uptime(uptimeMs)}, data ${disk}, ${seq} changes so far`],
       ['shares', sync.keys.join(' ')],
       ...decisionRows(sync),

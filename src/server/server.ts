@@ -8,12 +8,8 @@ import { EVERYTHING } from '../core/path.ts'
 import { messageOf, skerryError, skerryErrorFrom } from '../core/errors.ts'
 import type { Coordinator } from '../events/coordinator.ts'
 import { STATUS_PATH } from '../core/path.ts'
-import { Keeping } from '../state/keeping.ts'
 import type { State } from '../state/state.ts'
 import type { ValueState } from '../state/values.ts'
-import { openLevelEngine } from '../store/level.ts'
-import { LocalStore } from '../store/local.ts'
-import { MemoryEngine } from '../store/memory.ts'
 import type { Store } from '../store/store.ts'
 import type { Pivot } from '../sync/pivot/pivot.ts'
 import type { MayShare } from '../sync/link.ts'
@@ -21,10 +17,9 @@ import { Sync } from '../sync/sync.ts'
 import type { Principal, Verb } from './access/access.ts'
 import { hostAndPort, isWildcard, serverUrl } from './address.ts'
 import { SocketChannel } from './sockets/channel.ts'
-import { type ClusterNode, openClusterNode } from './cluster/node.ts'
+import type { ClusterNode } from './cluster/node.ts'
 import { allowCompression } from './rest/compression.ts'
-import { type PeerHeaders, peerHeaders } from './access/credentials.ts'
-import { machineEnv } from './env.ts'
+import type { PeerHeaders } from './access/credentials.ts'
 import { answerClientError, answerFailure, failureOf } from './failure.ts'
 import { Dashboard } from './pages/dashboard.ts'
 import { frontRoute } from './pages/front.ts'
@@ -36,7 +31,7 @@ import { LiveSockets } from './sockets/live.ts'
 import { Links } from './links.ts'
 import { type Logger, silent } from './log.ts'
 import { Metrics, type MetricsSource } from './health/metrics.ts'
-import { type ResolvedOptions, resolveOptions, type ServerOptions } from './options.ts'
+import type { ResolvedOptions } from './options.ts'
 import { Routes } from './openapi/document.ts'
 import { patienceOf } from './patience.ts'
 import { Perimeter } from './access/perimeter.ts'
@@ -49,8 +44,8 @@ import { syncOptions } from './sync-options.ts'
 import { tombstoneRoutes } from './data/tombstones.ts'
 import { transferRoutes } from './data/transfer.ts'
 import { Upgrades } from './sockets/upgrade.ts'
+import { VERSION } from './version.ts'
 import { originForm } from './target.ts'
-import { warmUp } from './warmup.ts'
 
 /** How long a stop waits for requests in flight. */
 const DRAIN_MS = 5000
@@ -187,6 +182,7 @@ export class Server {
   status(): NodeStatus {
     return {
       id: this.id,
+      version: VERSION,
       url: this.url,
       ready: this.#phase === 'ready' && this.store.available !== false,
       leads: this.#links.running,
@@ -367,59 +363,3 @@ function sharingOf(principal: Principal): MayShare | undefined {
 }
 
 const SHARING: readonly Verb[] = ['read', 'write', 'delete']
-
-/**
- * Makes a node; {@link Server.listen} has it serve.
- *
- * @param env time and chance; the machine's, unless a test brings its own
- * @throws SKERRY_OPTION_UNKNOWN, SKERRY_OPTION_INVALID, SKERRY_HOST_INSECURE for bad options
- * @throws SKERRY_DATA_DIR_IN_USE, SKERRY_DATA_DIR_UNREADABLE, SKERRY_DATA_DIR_NEWER if the data can't be had
- * @example
- * const server = await createServer({ data: './state', port: 8800 })
- * await server.listen()
- * await server.state.set('settings', { theme: 'dark' })
- * await server.close()
- */
-export async function createServer(
-  options: ServerOptions = {},
-  env: Env = machineEnv,
-): Promise<Server> {
-  const resolved = resolveOptions(options)
-  await warmUp()
-  const perimeter = await Perimeter.open(resolved, env)
-  let store: Store | undefined
-  try {
-    store = await openStore(resolved, env)
-    const { secrets, authenticator, peerTls: tls } = perimeter
-    const headers = peerHeaders(env, { tokenFile: resolved.peerTokenFile, secrets })
-    const signed = secrets !== undefined
-    const { allowUnsigned: unsigned } = resolved
-    const trust = { headersFor: headers, tls, signed, authenticator, unsigned }
-    const side = await PivotSide.open(store, resolved, env, trust)
-    const clusterNode = await openClusterNode({ ...resolved, env, id: store.nodeId, headers, tls })
-    return new Server(store, resolved, env, { perimeter, side, clusterNode, headers })
-  } catch (error) {
-    perimeter.close()
-    await store?.close()
-    throw error
-  }
-}
-
-async function openStore(options: ResolvedOptions, env: Env): Promise<Store> {
-  const { store, data, id, maxClockDriftMs } = options
-  const history = new Keeping(options.history, options.filters)
-  const node = { maxClockDriftMs, history, ...(id !== undefined && { nodeId: id }) }
-  if (store !== undefined) {
-    const opened = await store.open(env, node)
-    if (opened.history !== undefined || !history.keepsSome) return opened
-    await opened.close()
-    throw skerryError('HISTORY_UNAVAILABLE')
-  }
-  const engine = data === undefined ? new MemoryEngine() : await openLevelEngine(data)
-  try {
-    return await LocalStore.open(engine, env, node)
-  } catch (error) {
-    await engine.close()
-    throw error
-  }
-}

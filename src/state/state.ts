@@ -1,8 +1,7 @@
 import type { Committer } from '../core/commitment.ts'
 import type { Entry } from '../core/entry.ts'
 import type { Env } from '../core/env.ts'
-import { skerryError } from '../core/errors.ts'
-import { assertPattern, EVERYTHING, isGlob } from '../core/path.ts'
+import { assertPattern, EVERYTHING } from '../core/path.ts'
 import type { Store } from '../store/store.ts'
 import {
   type CommitOptions,
@@ -14,13 +13,13 @@ import type { Filters } from './filters.ts'
 import type { HookFailure } from './hooks.ts'
 import { Live, type PatternSubscribers } from './live.ts'
 import { type ClientWrite, deliver, type DeliveryResult } from './delivery.ts'
-import { assertRange, type Range, Selection } from './range.ts'
+import type { Range } from './range.ts'
 import { storedEntry } from './reader.ts'
+import { Reads } from './reads.ts'
 import { type HistoryOptions, Past, type PathVersions } from './past.ts'
 import { Keeper } from './retention.ts'
 import { type FilterDescription, Rules, type StateVerb } from './rules.ts'
 import type { Subscriber, Subscription } from './subscription.ts'
-import { newestFirst } from './timeline.ts'
 import { Versions } from './version.ts'
 import { reached, Writer } from './writer.ts'
 import { type PatchForm, Planner, type WriteRequest, type WriteResult } from './writing.ts'
@@ -69,6 +68,7 @@ export class State {
   readonly #planner: Planner
   readonly #writer: Writer
   readonly #rules: Rules
+  readonly #reads: Reads
   readonly #past: Past
   readonly #keepers: readonly Keeper[]
   #unfollow: () => void = () => undefined
@@ -80,6 +80,7 @@ export class State {
     this.#store = store
     this.#rules = new Rules(options.filters ?? {}, options.static ?? false, report)
     this.#versions = new Versions(env.hash)
+    this.#reads = new Reads(store, this.#rules)
     this.#past = new Past({ store, rules: this.#rules, versions: this.#versions })
     this.#planner = new Planner({
       store,
@@ -152,12 +153,8 @@ export class State {
    * @param glob or `**` for everything, the default
    * @throws SKERRY_PATH_INVALID, SKERRY_ROUTE_CLOSED, SKERRY_FILTER_REFUSED
    */
-  async keys(glob: string = EVERYTHING): Promise<string[]> {
-    if (glob !== EVERYTHING) assertPattern(glob)
-    this.#rules.assertOpen(glob, 'read')
-    const paths: string[] = []
-    await this.#visit(glob, ({ path }) => paths.push(path))
-    return paths.sort()
+  keys(glob: string = EVERYTHING): Promise<string[]> {
+    return this.#reads.keys(glob)
   }
 
   /** The version of an entry: the same digits on every node that holds the same. */
@@ -184,11 +181,7 @@ export class State {
    * in this process, and no `beforeRead`.
    */
   read(path: string): Entry | undefined | Promise<Entry | undefined> {
-    assertPattern(path)
-    if (isGlob(path)) throw skerryError('PATH_INVALID', path, 'a glob names many; list it instead')
-    this.#rules.assertOpen(path, 'read')
-    if (this.#rules.delaysReads || this.#store.readNow === undefined) return this.#readLater(path)
-    return this.#shown(path, this.#store.readNow(path))
+    return this.#reads.one(path)
   }
 
   /**
@@ -198,14 +191,8 @@ export class State {
    * @example
    * await state.list('log/*', { limit: 100, from: 1767602580000000000n })
    */
-  async list(glob: string, range: Range = {}): Promise<Entry[]> {
-    assertPattern(glob)
-    assertRange(range)
-    this.#rules.assertOpen(glob, 'read')
-    if (this.#rules.delaysReads) await this.#rules.beforeRead(glob)
-    const selection = new Selection(range)
-    await this.#visit(glob, (entry) => selection.add(entry))
-    return selection.take()
+  list(glob: string, range: Range = {}): Promise<Entry[]> {
+    return this.#reads.list(glob, range)
   }
 
   /**
@@ -375,32 +362,6 @@ export class State {
     this.#unfollow()
     for (const keeper of this.#keepers) keeper.close()
     this.#live.close()
-  }
-
-  /** Goes through what readers of the pattern see; only filters that compare entries need all of them at once. */
-  async #visit(pattern: string, visitor: (entry: Entry) => void): Promise<void> {
-    const reader = this.#rules.reader(pattern)
-    if (reader?.comparesEntries === true) {
-      const { entries } = await this.#store.list(pattern)
-      reader.all(entries.sort(newestFirst)).forEach(visitor)
-      return
-    }
-    await this.#store.visit(pattern, (entry) => {
-      const shown = reader === undefined ? entry : reader.one(entry)
-      if (shown !== undefined) visitor(shown)
-    })
-  }
-
-  async #readLater(path: string): Promise<Entry | undefined> {
-    if (this.#rules.delaysReads) await this.#rules.beforeRead(path)
-    return this.#shown(path, await this.#store.read(path))
-  }
-
-  /** What the filters show of an entry. */
-  #shown(path: string, entry: Entry | undefined): Entry | undefined {
-    if (entry === undefined) return undefined
-    const reader = this.#rules.reader(path)
-    return reader === undefined ? entry : reader.all([entry])[0]
   }
 
   async #entry(request: WriteRequest, options: CommitOptions): Promise<Entry> {

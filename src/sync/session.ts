@@ -1,8 +1,7 @@
 import type { Entry } from '../core/entry.ts'
-import type { Env } from '../core/env.ts'
 import { skerryError } from '../core/errors.ts'
 import { matches } from '../core/path.ts'
-import type { Contest, HashedEntry, Merged, Position, Store } from '../store/store.ts'
+import type { Contest, HashedEntry, Merged, Position } from '../store/store.ts'
 import { type Doubt, doubtOf, Doubts, horizonOf } from './doubt.ts'
 import { WINDOW_BYTES } from './greeting.ts'
 import { Incoming } from './incoming.ts'
@@ -12,32 +11,8 @@ import { type RefusedEntry, Refused } from './refused.ts'
 import type { Brought } from './repair.ts'
 import { type RepairProgress, Repairs } from './repairs.ts'
 import { checkpointOf, provesRewind, resumeOf } from './seen.ts'
+import type { SessionLink } from './session-link.ts'
 import { NotShown } from './shown.ts'
-
-/** What a session needs of its link. */
-export interface SessionLink {
-  readonly store: Store
-  readonly env: Env
-  /** True if this node opened the link, and so drives repair. */
-  readonly dialed: boolean
-  readonly repairIntervalMs: number
-  /** True if an operator has said that the peer won't come back. */
-  readonly forgotten: boolean
-  /** Sends a message; returns its size in bytes. */
-  send(message: Message): number
-  /** Ends the link. */
-  failed(error: unknown): void
-  /** The store has begun a new epoch: this link and all others are to end. */
-  renewed(): void
-  /** Called once the streams flow both ways. */
-  opened(): void
-  /** The peer has acknowledged more. */
-  acknowledged(): void
-  /** Versions met of which neither writer can have known the other's, as far as this node can tell. */
-  conflict(contest: Contest): void
-  /** The peer tells of nodes that won't come back. */
-  forget(nodes: Forget['nodes']): void
-}
 
 /**
  * What goes on between two nodes that know what they share: their streams of changes, alike both

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { createServer, SkerryError, type ServerOptions } from '../../src/index.ts'
-import { resolveOptions } from '../../src/server/options.ts'
+import { resolveOptions } from '../../src/server/resolve.ts'
 import { runningNode } from './running.ts'
 
 async function directory(): Promise<string> {

@@ -12,6 +12,8 @@ import type { pivotStatus } from '../pivot/status.ts'
 /** What `GET /_skerry/status` says of this node. */
 export interface NodeStatus {
   readonly id: string
+  /** The version of Skerry that runs. */
+  readonly version: string
   readonly url: string
   readonly ready: boolean
   readonly epoch: string

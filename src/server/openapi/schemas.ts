@@ -63,7 +63,8 @@ export const schemas = {
     links: listOf({}),
   }),
   Status: having({
-    ...{ id: text, url: text, ready: flag, epoch: text, run: text, seq: whole, durable: flag },
+    ...{ id: text, version: text, url: text, ready: flag, durable: flag },
+    ...{ epoch: text, run: text, seq: whole },
     ...{ uptimeMs: whole, sockets: whole, watched: whole },
     sync: having({
       links: listOf(having({ open: flag, leads: flag, keys: listOf(text), unacknowledged: whole })),
