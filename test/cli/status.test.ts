@@ -15,7 +15,9 @@ test('status tells people of the node, its links and the addresses it can not re
   const status = async () => (await run(['status'], { SKERRY_URL: url })).stdout
   await expect.poll(status, { timeout: 30_000 }).toMatch(/^leader +leader at \S+ +open, has all/m)
   await expect.poll(status, { timeout: 30_000 }).toMatch(/^peer .*no link, \d+ attempts failed, /m)
-  expect(await status()).toMatch(/^node +reef at http.*, Skerry \d+\.\d+\.\d+.*\nstate +ready, up .*, data in memory only/)
+  expect(await status()).toMatch(
+    /^node +reef at http.*, Skerry \d+\.\d+\.\d+.*\nstate +ready, up .*, data in memory only/,
+  )
 })
 
 test('status tells what a node lacks that is away, by key', async () => {
