@@ -39,7 +39,10 @@ export class Withholding {
     if (kept !== undefined && !this.#decides(held, kept)) {
       if (compareVersions(entry, kept, context.hash) <= 0) return true
     }
-    if (held !== undefined || entry.data === null || doubted?.has(entry.path) !== true) return false
+    // An older delete may have come after the newer one was forgotten.
+    const older = held?.data === null && compareVersions(held, entry, context.hash) < 0
+    if ((held !== undefined && !older) || entry.data === null) return false
+    if (doubted?.has(entry.path) !== true) return false
     if (stampOf(entry) > context.horizon(entry.path)) return false
     this.#withheld.push({ entry, peer })
     return true

@@ -234,6 +234,15 @@ function deciding(test: Test): void {
     assert.deepEqual([await dataAt(store, 'users/1'), store.withheldCount], ['"old"', 0])
   })
 
+  test('an older delete that is held does not let in what may undo a forgotten one', async (scene) => {
+    const store = await forgetful(await scene.store())
+    await merge(store, version('users/1', 5, null))
+    await offer(store, 'users/1', 10, '"old"')
+    assert.deepEqual([await dataAt(store, 'users/1'), store.withheldCount], [undefined, 1])
+    await offer(store, 'users/1', 21, '"new"')
+    assert.equal(await dataAt(store, 'users/1'), '"new"')
+  })
+
   test('a newer delete that comes later does', async (scene) => {
     const store = await forgetful(await scene.store())
     await offer(store, 'users/1', 10, '"old"')
