@@ -148,9 +148,10 @@ export class Connection {
     if (this.#closed) return
     if (this.#online) {
       this.#probe()
-    } else if (globals.navigator?.onLine !== false && this.#socket === undefined) {
+    } else if (globals.navigator?.onLine !== false) {
+      // A try that is under way may have begun without the network: if it fails, the next one is to come soon.
       this.#tries = 0
-      void this.#dial()
+      if (this.#socket === undefined) void this.#dial()
     }
   }
 
