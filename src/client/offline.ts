@@ -28,6 +28,8 @@ export class Offline {
   #opened: Opened | undefined
   #hello: Hello | undefined
   #observed = 0n
+  /** What was shown before the storage was open. */
+  readonly #early = new Set<Subject>()
   #closed = false
 
   constructor(user: OfflineUser) {
@@ -73,7 +75,8 @@ export class Offline {
 
   /** The node showed something new of what is watched. */
   shown(subject: Subject): void {
-    this.#opened?.keeper.note(subject)
+    if (this.#opened === undefined) this.#early.add(subject)
+    else this.#opened.keeper.note(subject)
   }
 
   /** Gives what is watched the copy that was kept, so that there is something to show. */
@@ -130,6 +133,8 @@ export class Offline {
     const opened = { storage, outbox, keeper }
     this.#opened = opened
     outbox.observe(this.#observed)
+    for (const subject of this.#early) keeper.note(subject)
+    this.#early.clear()
     if (this.#closed) close(opened)
     else if (this.#hello !== undefined) void outbox.opened(this.#hello)
     return opened

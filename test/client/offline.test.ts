@@ -1,4 +1,7 @@
 import { expect, onTestFinished, test } from 'vitest'
+import { Offline } from '../../src/client/offline.ts'
+import { SyncStatus } from '../../src/client/status.ts'
+import type { Subject } from '../../src/client/subject.ts'
 import type { Client, Entry } from '../../src/client.ts'
 import type { Server } from '../../src/index.ts'
 import { Cutter } from '../browser/cutter.ts'
@@ -239,4 +242,15 @@ test('a device whose clock is far behind loses what it wrote before it met the n
   await expect.poll(() => client.sync.state).toMatchObject({ online: true, pending: 0 })
   expect((await server.state.text.get('a'))?.data).toBe('"held"')
   expect((await client.set('a', 'of now')).outcome).toBe('written')
+})
+
+test('what is shown before the storage is open is kept, too', async () => {
+  const status = new SyncStatus(() => Promise.resolve())
+  const ask = () => Promise.resolve('')
+  const offline = new Offline({ name: 'early', status, ask, changed: () => undefined })
+  const entry = { path: 'box/a', created: 1n, updated: 0n, index: 'a', data: 1 }
+  const held = { value: [entry], version: '1' }
+  offline.shown({ pattern: 'box/*', held } as unknown as Subject)
+  await expect.poll(() => offline.known('box/*')).toEqual([entry])
+  offline.close()
 })
