@@ -19,10 +19,10 @@ import { Relay } from './lib/relay.ts'
 import { builtPackage, isSide, type Serve, startSide } from './lib/side.ts'
 
 const SIZES = [0, 1000, 10_000, 100_000]
-const ROUNDS = 7
-/** Writes measured in each round, one after the other, and what is thrown away before the first. */
+const ROUNDS = 15
+/** Writes measured in each round, one after the other, and the fewest before them. */
 const WRITES = 20
-const WARMUP = 100
+const WARMUP = 30_000
 const OFFLINE_WRITES = 1000
 const WRITERS = 32
 const KEYS = 'rows/*'
@@ -153,18 +153,18 @@ async function push(pair: Pair, token: string): Promise<number> {
   return (await shown) - start
 }
 
-/** Fills the key, and waits until the node has all of it. */
-async function fill(pair: Pair, from: number, to: number): Promise<void> {
-  let next = from
+/** Fills the key, and waits until the node has all of it. Small ones get as many writes: V8 compiles meanwhile. */
+async function fill(pair: Pair, size: number): Promise<void> {
+  let next = 0
   const writer = async (): Promise<void> => {
-    while (next < to) {
+    while (next < Math.max(size, WARMUP)) {
       const n = next++
-      await post(pair, `rows/k${n}`, { n, padding })
+      await post(pair, size === 0 ? PROBE : `rows/k${n % size}`, { n, padding })
     }
   }
   await Promise.all(Array.from({ length: WRITERS }, writer))
-  await push(pair, `filled${to}`)
-  if (to > 0) await untilThere(pair, `rows/k${to - 1}`)
+  await push(pair, 'filled')
+  if (size > 0) await untilThere(pair, `rows/k${size - 1}`)
   await untilQuiet(pair)
 }
 
@@ -194,21 +194,24 @@ function carried(relays: readonly Relay[]): number {
 }
 
 interface Figures {
-  readonly ms: number[]
+  /** Of each round. */
+  readonly ms: number[][]
   readonly bytes: number[]
 }
 
-/** Each pair writes in turn, so that whatever else goes on hits all of them alike. */
-async function measure(pairs: readonly Pair[], size: number): Promise<Map<Pair, Figures>> {
-  const figures = new Map<Pair, Figures>(pairs.map((pair) => [pair, { ms: [], bytes: [] }]))
+/** Each pair writes in turn, so that whatever else goes on hits all sizes alike. */
+async function measure(pairs: readonly Pair[]): Promise<Figures[]> {
+  const figures = pairs.map((pair): [Pair, Figures] => [pair, { ms: [], bytes: [] }])
   for (let round = 0; round < ROUNDS; round++) {
     for (const [pair, { ms, bytes }] of figures) {
       const before = carried(pair.relays)
-      for (let i = 0; i < WRITES; i++) ms.push(await push(pair, `s${size}r${round}w${i}`))
+      const taken: number[] = []
+      for (let i = 0; i < WRITES; i++) taken.push(await push(pair, `r${round}w${i}`))
+      ms.push(taken)
       bytes.push((carried(pair.relays) - before) / WRITES)
     }
   }
-  return figures
+  return figures.map(([, each]) => each)
 }
 
 /** From the first connection after a cut until the last of the writes is there, in ms. */
@@ -225,39 +228,49 @@ async function catchUp(pair: Pair): Promise<{ ms: number; bytes: number }> {
   return { ms: end - connected, bytes: carried(pair.relays) - before }
 }
 
+/** A pair of each size, all there at once. */
+async function pairsOf(name: string, start: Start): Promise<Pair[]> {
+  const pairs: Pair[] = []
+  for (const size of SIZES) {
+    const pair = await pairOf(name, start)
+    await fill(pair, size)
+    pairs.push(pair)
+  }
+  return pairs
+}
+
 async function compare(): Promise<void> {
-  const pairs = [
-    await pairOf('native link', startSkerry(true)),
-    await pairOf('/_pivot alone', startSkerry(false)),
+  const starts: [string, Start][] = [
+    ['native link', startSkerry(true)],
+    ['/_pivot alone', startSkerry(false)],
   ]
   const go = goProgram(GO_VERSION)
   if (go.executable === undefined)
     console.log(`GO PIVOT: NOT BUILT HERE, NO COLUMN OF IT: ${go.why}`)
-  else pairs.push(await pairOf('Go pivot', startGo(go.executable)))
-  for (const pair of pairs) for (let i = 0; i < WARMUP; i++) await push(pair, `warm${i}`)
-  const firsts = new Map<Pair, number>()
-  for (const [i, size] of SIZES.entries()) {
-    for (const pair of pairs) await fill(pair, SIZES[i - 1] ?? 0, size)
-    console.log(`${size.toLocaleString('en')} entries`)
-    for (const [pair, { ms, bytes }] of await measure(pairs, size)) {
-      const first = firsts.get(pair) ?? median(ms)
-      firsts.set(pair, first)
-      console.log(
-        `  ${pair.name.padEnd(16)}push ${median(ms).toFixed(2).padStart(9)} ms (p95 ` +
-          `${percentile(ms, 0.95).toFixed(2)}), ${(median(ms) / first).toFixed(2)} of the empty one; ` +
-          `${Math.round(median(bytes)).toLocaleString('en')} bytes a change`,
-      )
-    }
-  }
-  console.log(`catch-up after ${OFFLINE_WRITES.toLocaleString('en')} writes, at that size`)
-  for (const pair of pairs) {
-    const { ms, bytes } = await catchUp(pair)
+  else starts.push(['Go pivot', startGo(go.executable)])
+  for (const [name, start] of starts) {
+    console.log(name)
+    const pairs = await pairsOf(name, start)
+    const figures = await measure(pairs)
+    for (const [i, each] of figures.entries()) printPush(SIZES[i]!, each, figures[0]!)
+    const { ms, bytes } = await catchUp(pairs.at(-1)!)
     console.log(
-      `  ${pair.name.padEnd(16)}${Math.round(ms)} ms, ${bytes.toLocaleString('en')} bytes`,
+      `  catch-up after ${OFFLINE_WRITES.toLocaleString('en')} writes, at that size: ` +
+        `${Math.round(ms)} ms, ${bytes.toLocaleString('en')} bytes`,
     )
+    for (const pair of pairs) await pair.stop()
   }
-  for (const pair of pairs) await pair.stop()
   await agent.close()
+}
+
+/** Rounds side by side in time are compared, then the middle one is taken. */
+function printPush(size: number, { ms, bytes }: Figures, empty: Figures): void {
+  const ratio = median(ms.map((taken, round) => median(taken) / median(empty.ms[round]!)))
+  console.log(
+    `  ${size.toLocaleString('en').padStart(7)} entries: push ${median(ms.flat()).toFixed(2)} ms ` +
+      `(p95 ${percentile(ms.flat(), 0.95).toFixed(2)}), ${ratio.toFixed(2)} of the empty one; ` +
+      `${Math.round(median(bytes)).toLocaleString('en')} bytes a change`,
+  )
 }
 
 if (!(await isSide({ skerry }))) await compare()
