@@ -1,4 +1,4 @@
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, onTestFinished, test, type TestContext } from 'vitest'
 import { serve, scratchDir, type Serving } from '../cli/command.ts'
 import { RedisServer, whyNoRedis } from '../redis-server.ts'
 import { Client } from '../server/client.ts'
@@ -59,16 +59,21 @@ async function status(url: string): Promise<{ leads: boolean; ready: boolean; ep
   return (await (await fetch(`${url}/_skerry/status`)).json()) as never
 }
 
+/** A Redis, an ordinary node, and the flags of servers on that Redis which link with that node. */
+async function besideOrdinary(context: TestContext) {
+  const why = whyNoRedis()
+  if (why) context.skip(why)
+  const redis = await RedisServer.start()
+  onTestFinished(() => redis.stop())
+  const ordinary = await serve(`--data=${scratchDir()}`)
+  return { redis, ordinary, flags: [`--redis=${redis.url}`, `--peer=${ordinary.url}`] }
+}
+
 test(
   'kill -9 of the leading server and of Redis lose nothing acknowledged, and all come to agree',
   { timeout: LONG_MS },
   async (context) => {
-    const why = whyNoRedis()
-    if (why) return context.skip(why)
-    const redis = await RedisServer.start()
-    onTestFinished(() => redis.stop())
-    const ordinary = await serve(`--data=${scratchDir()}`)
-    const flags = [`--redis=${redis.url}`, `--peer=${ordinary.url}`]
+    const { redis, ordinary, flags } = await besideOrdinary(context)
     let first: Serving = await serve(...flags)
     const second = await serve(...flags)
     expect(second.id).toBe(first.id)
@@ -140,12 +145,7 @@ test(
   'a leading process that was stopped and goes on leads no more, and shows what was done without it',
   { timeout: LONG_MS },
   async (context) => {
-    const why = whyNoRedis()
-    if (why) return context.skip(why)
-    const redis = await RedisServer.start()
-    onTestFinished(() => redis.stop())
-    const ordinary = await serve(`--data=${scratchDir()}`)
-    const flags = [`--redis=${redis.url}`, `--peer=${ordinary.url}`]
+    const { ordinary, flags } = await besideOrdinary(context)
     const [first, second] = [await serve(...flags), await serve(...flags)]
     const patient = { timeout: LONG_MS }
     const write = async ({ url }: Serving, path: string): Promise<void> => {
