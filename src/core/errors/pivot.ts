@@ -12,6 +12,11 @@ export const pivotErrors = {
     message: (path: string) =>
       `'${excerpt(path)}' is under no key that this node shares by name; add it to 'keys'`,
   },
+  KEY_HELD: {
+    status: 503,
+    message: (path: string) =>
+      `a node that came back is being read, so news of '${excerpt(path)}' has to wait; ask again in a second`,
+  },
   LEADER_REFUSES: {
     status: 503,
     message: (limit: number) =>

@@ -11,19 +11,24 @@ const BATCH = 500
  * Takes over what a Go node has and this leader lacks. A Go node doesn't send again what failed to go out, and
  * deletes it when it next fetches; so its leader fetches first. What the node lacks deletes nothing here.
  * What it offers competes with tombstones as any other version does.
+ * @param hold keeps the news of a key from the node until what it returns is called
  */
 export async function collectFrom(
   http: HttpClient,
   address: string,
   keys: readonly PivotKey[],
+  hold: (key: PivotKey) => () => void,
 ): Promise<void> {
   for (const key of keys) {
-    const { status, body } = await http.request({
-      method: 'GET',
-      url: `http://${address}${PIVOT_ROUTE}/pivot/${key.path}`,
-      timeoutMs: EXCHANGE_LIMIT_MS,
-      maxBytes: MAX_LIST_BYTES,
-    })
+    const release = hold(key)
+    const { status, body } = await http
+      .request({
+        method: 'GET',
+        url: `http://${address}${PIVOT_ROUTE}/pivot/${key.path}`,
+        timeoutMs: EXCHANGE_LIMIT_MS,
+        maxBytes: MAX_LIST_BYTES,
+      })
+      .finally(release)
     if (status !== 200) continue
     const text = key.isGlob ? body : `[${body}]`
     await mergeNews(key, [...parseList(text, key).entries.values()], peerName(address))

@@ -4,6 +4,7 @@ import { matches } from '../../core/path.ts'
 import type { Change, Store } from '../../store/store.ts'
 import { nodeAddress, peerName } from './address.ts'
 import { collectFrom } from './collect.ts'
+import { Holds } from './holds.ts'
 import type { HttpClient } from './http.ts'
 import type { PivotKey } from './keys.ts'
 import { type NodeHealth, type NodeHost, NodePeer } from './nodes.ts'
@@ -41,6 +42,7 @@ export interface LeaderOptions {
 export class Leader {
   readonly #options: LeaderOptions
   readonly #led: readonly PivotKey[]
+  readonly #holds: Holds
   readonly #nodes = new Map<string, NodePeer>()
   /** Registered addresses by the path of their entry. */
   readonly #registered = new Map<string, string>()
@@ -51,6 +53,7 @@ export class Leader {
   constructor(options: LeaderOptions) {
     this.#options = options
     this.#led = options.keys.filter(({ leader }) => leader === undefined)
+    this.#holds = new Holds(options.env, (key) => this.tell(key))
   }
 
   /** Finds the nodes and begins to check them. */
@@ -87,6 +90,11 @@ export class Leader {
   /** Brings all nodes to look at the key, though nothing in it has changed. */
   tell(key: PivotKey): void {
     this.#tell(key, new Map([['', { entries: 1, stamp: 0n }]]))
+  }
+
+  /** True if nobody is to be told the news of the key just now: a node that came back is being read. */
+  refuses(key: PivotKey): boolean {
+    return this.#holds.refuses(key)
   }
 
   get health(): NodeHealth[] {
@@ -150,7 +158,8 @@ export class Leader {
   #hostOf(address: string): NodeHost {
     const { env, http, keys, extraNodes, lift, changed, peers } = this.#options
     const told = extraNodes.includes(address) ? keys : this.#led
-    const collect = (at: string) => collectFrom(http, at, told)
+    const hold = (key: PivotKey) => this.#holds.begin(key)
+    const collect = (at: string) => collectFrom(http, at, told, hold)
     return { env, http, keys: told, lift, changed, collect, peers }
   }
 

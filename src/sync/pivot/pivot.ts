@@ -168,9 +168,10 @@ export class Pivot {
     for (const follower of this.#followers) follower.beforeRead(store, path)
   }
 
-  /** `GET /activity/{base}` @throws SKERRY_KEY_NOT_SHARED */
+  /** `GET /activity/{base}` @throws SKERRY_KEY_NOT_SHARED, SKERRY_KEY_HELD */
   async activity(base: string): Promise<LeaderActivity> {
     const key = this.#keys.ofBase(base)
+    if (this.#leader.refuses(key)) throw skerryError('KEY_HELD', key.path)
     const { place } = this.#desks.get(key)!
     return { lastEntry: await this.#activities.get(key)!.lastEntry(), place }
   }

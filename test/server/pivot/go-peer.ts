@@ -24,8 +24,8 @@ export interface GoPeerOptions {
 
 /**
  * A Go peer played by hand: it does what the protocol's description says that pivot does, faults included. It
- * compares one `lastEntry` a key, fetches whole lists, deletes what they lack, ignores failed pushes, and takes any
- * POST and DELETE whatever its time. It shows how a node gets along with such a peer; it proves nothing about Go.
+ * compares one `lastEntry` a key, fetches whole lists, deletes what they lack, ignores failed pushes, looks for news
+ * before it answers any read, and takes any POST and DELETE whatever its time. It shows how a node gets along with such a peer; it proves nothing about Go.
  */
 export class GoPeer {
   readonly entries = new Map<string, GoEntry>()
@@ -272,7 +272,11 @@ export class GoPeer {
       return { status: 200, body: `{"lastEntry":${this.activity(activity)}}` }
     }
     const target = /^\/_pivot\/pivot\/(.+)$/.exec(path)?.[1] ?? ''
-    if (method === 'GET') return this.#get(target)
+    if (method === 'GET') {
+      // A peer's read is a read too: what its leader lacks is gone before it answers.
+      if (this.#options.leader !== undefined) await this.pull(target)
+      return this.#get(target)
+    }
     if (method === 'POST') return this.#take(target, asked.body, originator)
     return this.#drop(target, originator)
   }
