@@ -142,6 +142,8 @@ function scenarios(kind: Kind, { pairOf, leads }: (typeof ROLES)[number]): void 
     const pair = await pairOf(kind)
     const { ours, peer } = pair
     await set(ours, 'users/a', { n: 1 })
+    // A Go node that creates in the very moment in which it fetches may delete that.
+    await bothHold(pair, { 'users/a': { n: 1 } })
     await peer.set('users/b', { n: 2 })
     await set(ours, 'settings', { theme: 'dark' })
     await bothHold(pair, { 'users/a': { n: 1 }, 'users/b': { n: 2 }, settings: { theme: 'dark' } })
@@ -169,13 +171,18 @@ function scenarios(kind: Kind, { pairOf, leads }: (typeof ROLES)[number]): void 
     await peer.delete('users/u4')
     await set(ours, 'users/new1', { by: 'ours' })
     await peer.set('users/new2', { by: 'peer' })
+    // Ours has the last word, so there is news for the peer whatever it wrote itself.
+    await set(ours, 'users/new3', { by: 'ours' })
     for (const gate of gates) await gate.heal()
+    // Whoever reads on a Go node has it fetch, and delete what its leader has not taken over yet.
+    await expect.poll(() => oursAt(ours, 'users/new2'), LIMIT).toEqual({ by: 'peer' })
     // What a Go node deleted while it was cut off can't be told from what it never had.
     const undone = kind.version !== undefined && !leads
     await bothHold(pair, {
       ...{ 'users/u1': { by: 'ours' }, 'users/u2': { by: 'peer' }, 'users/u3': undefined },
       ...{ 'users/u4': undone ? { n: 4 } : undefined, 'users/u5': { n: 5 } },
       ...{ 'users/new1': { by: 'ours' }, 'users/new2': { by: 'peer' } },
+      'users/new3': { by: 'ours' },
     })
   })
 
@@ -183,6 +190,7 @@ function scenarios(kind: Kind, { pairOf, leads }: (typeof ROLES)[number]): void 
     const pair = await pairOf(kind)
     const { ours, peer } = pair
     await set(ours, 'users/u1', { n: 1 })
+    await bothHold(pair, { 'users/u1': { n: 1 } })
     await peer.set('users/u2', { n: 2 })
     await peer.set('users/u3', { n: 3 })
     await bothHold(pair, { 'users/u1': { n: 1 }, 'users/u2': { n: 2 }, 'users/u3': { n: 3 } })

@@ -36,6 +36,16 @@ async function inStep(node: Server): Promise<void> {
   })
 }
 
+/** As another node of the leader pushes an entry that it created. */
+async function postTo(
+  leader: GoPeer,
+  path: string,
+  { created, data }: { created: bigint; data: string },
+): Promise<void> {
+  const body = `{"created":${created},"updated":0,"index":"${path.split('/')[1]}","data":${data}}`
+  await fetch(`${leader.url}/_pivot/pivot/${path}`, { method: 'POST', body })
+}
+
 test('a node under their leader: creates, edits, deletes and a single key travel both ways', async () => {
   const { leader, node } = await leaderAndNode()
   await leader.set('users/a', '{"n":1}')
@@ -218,6 +228,22 @@ test('an absence that counts as deleted can be taken back', async () => {
   const restored = await fetch(`${route}/restore?path=users/u1`, { method: 'POST' })
   expect(await restored.json()).toMatchObject({ path: 'users/u1', data: 1 })
   await holds(leader, { 'users/u1': '1' })
+})
+
+test('a Go leader that forgets a delete with an older write gets the entry again, and loses nothing', async () => {
+  const { leader, node } = await leaderAndNode({ nodeCheckIntervalMs: 3_600_000 })
+  await leader.set('users/u1', '1')
+  await leader.set('users/u2', '2')
+  await shows(node, { 'users/u1': '1', 'users/u2': '2' })
+  await inStep(node)
+  const { created } = leader.entries.get('users/u1')!
+  // The newest entry goes, and a node that came back posts what it wrote before that: lastEntry falls.
+  leader.entries.delete('users/u2')
+  await postTo(leader, 'users/u0', { created: created - 1n, data: '0' })
+  expect(leader.activity('users')).toBe(created)
+  const again = { 'users/u0': '0', 'users/u1': '1', 'users/u2': '2' }
+  await shows(node, again)
+  await holds(leader, again)
 })
 
 test('a wipe that others re-seeded before the next look can not be told from deletes, but taken back', async () => {
