@@ -1,10 +1,12 @@
 import { defineConfig } from 'vitest/config'
+import LongestFirst from './test/sequencer.ts'
 
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts', 'sim/**/*.test.ts'],
     reporters: ['default', './test/reporter.ts'],
     allowOnly: false,
+    sequence: { sequencer: LongestFirst },
     // CommonJS packages look to the tests as Node shows them to the product.
     deps: { interopDefault: false },
     // Tests wait on events and conditions; this is only the deadline of one that never comes.

@@ -10,19 +10,23 @@ import { mixedLeaders } from './scenes/leaders.ts'
 import { rotationScene } from './scenes/rotation.ts'
 import { topologyScene } from './scenes/topologies.ts'
 
-/** What seeds play through: each seed another course of it. */
-export const scenes: readonly Scene[] = [
+/** Ways to link nodes. */
+export const topologies: readonly Scene[] = [
   topologyScene('star'),
   topologyScene('chain'),
   topologyScene('tree'),
   topologyScene('mesh'),
   mixedLeaders,
-  collection,
-  fencing,
-  clone,
-  rotationScene(),
-  drift,
 ]
+
+/** What becomes of what was deleted. */
+export const deletes: readonly Scene[] = [collection, fencing]
+
+/** What turns a whole cluster, or a node, upside down. */
+export const upheavals: readonly Scene[] = [clone, rotationScene(), drift]
+
+/** What seeds play through: each seed another course of it. */
+export const scenes: readonly Scene[] = [...topologies, ...deletes, ...upheavals]
 
 /** Every scenario by name. */
 export const scenarios: ReadonlyMap<string, Scenario> = new Map(

@@ -1,0 +1,4 @@
+import { topologies } from '../../sim/scenarios.ts'
+import { shareOfSeeds } from './seeds.ts'
+
+shareOfSeeds(topologies)

@@ -1,0 +1,4 @@
+import { upheavals } from '../../sim/scenarios.ts'
+import { shareOfSeeds } from './seeds.ts'
+
+shareOfSeeds(upheavals)
