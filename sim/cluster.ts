@@ -2,6 +2,7 @@ import type { Env } from '../src/core/env.ts'
 import { matches, sharedKeys } from '../src/core/path.ts'
 import type { Engine } from '../src/store/engine.ts'
 import type { Store } from '../src/store/store.ts'
+import type { StateOptions } from '../src/state/state.ts'
 import { Sync } from '../src/sync/sync.ts'
 import type { SyncOptions } from '../src/sync/options.ts'
 import type { Secrets } from '../src/sync/trust/secrets.ts'
@@ -34,6 +35,8 @@ export interface ClusterPlan {
   readonly rotate?: (node: number) => void
   /** Changes what a node's links are made of; a canary puts broken parts there. */
   readonly sync?: (options: SyncOptions) => SyncOptions
+  /** Changes what the state of a node stands on; a canary puts broken parts there. */
+  readonly state?: (options: StateOptions) => StateOptions
   /** Opens the nodes' stores; a canary puts broken ones here. */
   readonly open?: (engine: Engine, env: Env, options: { nodeId: string }) => Promise<Store>
 }
@@ -77,6 +80,7 @@ export class Cluster {
     const i = this.nodes.indexOf(node)
     const twin = this.#node(i, `${node.name}-twin`)
     twin.disk.restore(node.disk.copy())
+    this.history.cloned(node, twin)
     return twin
   }
 
@@ -127,7 +131,7 @@ export class Cluster {
   }
 
   #node(i: number, name = `n${i}`): Node {
-    const { topology, disk = FAST_DISK, open } = this.plan
+    const { topology, disk = FAST_DISK, open, state } = this.plan
     const { world, network, history } = this
     const { clockOffsetMs, clockDriftPpm } = this.plan
     const plan: NodePlan = {
@@ -140,7 +144,8 @@ export class Cluster {
         const options = { ...parts, ...this.#told(topology, i), keys: this.#offered(i) }
         return new Sync(this.plan.sync?.(options) ?? options)
       },
-      ...(open === undefined ? {} : { open }),
+      ...(open && { open }),
+      ...(state && { state }),
     }
     return new Node(plan, { world, network, history })
   }

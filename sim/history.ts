@@ -8,6 +8,7 @@ import {
 import { matches } from '../src/core/path.ts'
 import { type Held, visible } from '../src/store/layout.ts'
 import type { Change, Commit } from '../src/store/store.ts'
+import { Asked } from './asked.ts'
 import type { Disk } from './disk.ts'
 import { sha256, wallNs } from './env.ts'
 import type { World } from './world.ts'
@@ -64,6 +65,7 @@ export class History {
   readonly #late = new Set<string>()
   /** The newest delete of each path that went with a disk, whoever else may have had it. */
   readonly #lostDeletes = new Map<string, Entry>()
+  readonly #asked = new Asked()
   /** Of which deletes a node has collected the tombstones: its name, and the path. */
   readonly #forgotten = new Set<string>()
   #acknowledged = 0
@@ -88,6 +90,18 @@ export class History {
     this.#witnesses.push(witness)
     this.#told.set(witness.name, new Map())
     this.#restamped.set(witness.name, new Map())
+  }
+
+  /** A node's disk was copied to another machine, whose node has told of what is there, in its way. */
+  cloned(original: Witness, twin: Witness): void {
+    for (const [path, told] of this.#told.get(original.name)!) {
+      if (twin.disk.record(path) !== undefined) this.#told.get(twin.name)!.set(path, told)
+    }
+  }
+
+  /** A client of the node asked for a delete, which is about to be done. */
+  deleting({ name }: Witness, path: string): void {
+    this.#asked.delete(name, path)
   }
 
   /** A node told its listeners of a commit. */
@@ -220,6 +234,7 @@ export class History {
   decided(path: string): void {
     for (const told of this.#told.values()) told.delete(path)
     this.#floors.delete(path)
+    this.#asked.decided(path)
   }
 
   /**
@@ -317,6 +332,10 @@ export class History {
     const told = this.#told.get(witness.name)!
     const before = told.get(entry.path)?.newest
     if (before === undefined || compareVersions(entry, before, sha256) > 0) {
+      // Nobody but clients and operators deletes: no error, no empty peer, nothing that a peer lacks.
+      if (isTombstone(entry) && !this.#asked.done(witness.name, entry.path)) {
+        this.#fail('absence', witness, `deleted what nobody asked it to: ${say(entry)}`)
+      }
       // Of the changes of one commit a later one may give this one another stamp.
       told.set(entry.path, { newest: entry, shown: told.get(entry.path)?.shown })
       return

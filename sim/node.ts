@@ -6,6 +6,7 @@ import type { Entry } from '../src/core/entry.ts'
 import type { CollectionRule, Listing, Store, Write, Written } from '../src/store/store.ts'
 import { SkerryError, messageOf } from '../src/core/errors.ts'
 import { changesOf } from '../src/state/commitment.ts'
+import { State, type StateOptions } from '../src/state/state.ts'
 import type { SyncStatus } from '../src/sync/status.ts'
 import type { Channel, Transport } from '../src/sync/transport.ts'
 import type { Disk } from './disk.ts'
@@ -39,6 +40,8 @@ export interface NodePlan {
   readonly links?: (parts: { store: Store; env: Env; transport: Transport }) => Links
   /** Opens the store; a canary puts a broken one here. */
   readonly open?: (engine: Engine, env: Env, options: { nodeId: string }) => Promise<Store>
+  /** Changes what its state stands on; a canary puts broken parts there. */
+  readonly state?: (options: StateOptions) => StateOptions
 }
 
 /** What a node lives in. */
@@ -59,6 +62,7 @@ export class Node {
   #process: Process | undefined
   #store: Store | undefined
   #links: Links | undefined
+  #state: State | undefined
 
   constructor(plan: NodePlan, around: Surroundings) {
     this.plan = plan
@@ -108,6 +112,11 @@ export class Node {
     return this.#store!
   }
 
+  /** What those watch who subscribe in this run of the node; while it serves. */
+  get state(): State | undefined {
+    return this.#state
+  }
+
   start(): void {
     if (this.running) return
     const { world } = this.#around
@@ -132,6 +141,7 @@ export class Node {
     this.#around.network.abandon(process, silently)
     this.#store = undefined
     this.#links = undefined
+    this.#state = undefined
   }
 
   /** Ends it in an orderly way; calls `done` when it has ended. */
@@ -141,8 +151,10 @@ export class Node {
     const links = this.#links
     if (!process?.alive || store === undefined) return done()
     this.#around.world.note(`${this.name} stops`)
+    this.#state?.close()
     this.#store = undefined
     this.#links = undefined
+    this.#state = undefined
     const finish = async (): Promise<void> => {
       await links?.stop()
       await store.close()
@@ -179,7 +191,7 @@ export class Node {
     const { world, history } = this.#around
     const sinceMs = world.nowMs
     const checkLatency = this.#stopwatch('write', 2 * this.disk.options.writeMs[1])
-    this.store.write(writes).then(
+    this.store.write(this.#noted(writes)).then(
       (written) => {
         if (!process.alive) return
         checkLatency()
@@ -204,7 +216,7 @@ export class Node {
     const sinceMs = this.#around.world.nowMs
     const work = async (): Promise<void> => {
       const place = await links.reserve(asked)
-      const written = await store.write(writes)
+      const written = await store.write(this.#noted(writes))
       const commitment = await place.wait(changesOf(written))
       if (!process.alive) return
       for (const { entry, changed } of written) {
@@ -213,6 +225,20 @@ export class Node {
       done(written, commitment)
     }
     work().catch((error: unknown) => this.#refused(process, 'commit', error))
+  }
+
+  /** The writes, of whose deletes the history hears. */
+  #noted(writes: readonly Write[]): Write[] {
+    return writes.map((write) => {
+      const { path, decide } = write
+      if (typeof path !== 'string') return write
+      const noted: Write['decide'] = (held) => {
+        const data = decide(held)
+        if (data === null && held !== undefined) this.#around.history.deleting(this, path)
+        return data
+      }
+      return { ...write, decide: noted }
+    })
   }
 
   /** An operator says here that a node won't come back. */
@@ -259,6 +285,7 @@ export class Node {
     store.watch((commit) => {
       if (process.alive) history.committed(this, commit)
     })
+    this.#state = new State(plan.state?.({ store, env }) ?? { store, env })
     const links = plan.links?.({ store, env, transport: network.transport(process) })
     this.#links = links
     if (links === undefined) return

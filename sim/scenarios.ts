@@ -9,6 +9,7 @@ import { drift } from './scenes/drift.ts'
 import { mixedLeaders } from './scenes/leaders.ts'
 import { rotationScene } from './scenes/rotation.ts'
 import { topologyScene } from './scenes/topologies.ts'
+import { watching } from './scenes/watching.ts'
 
 /** Ways to link nodes. */
 export const topologies: readonly Scene[] = [
@@ -25,8 +26,11 @@ export const deletes: readonly Scene[] = [collection, fencing]
 /** What turns a whole cluster, or a node, upside down. */
 export const upheavals: readonly Scene[] = [clone, rotationScene(), drift]
 
+/** What those see who watch. */
+export const views: readonly Scene[] = [watching]
+
 /** What seeds play through: each seed another course of it. */
-export const scenes: readonly Scene[] = [...topologies, ...deletes, ...upheavals]
+export const scenes: readonly Scene[] = [...topologies, ...deletes, ...upheavals, ...views]
 
 /** Every scenario by name. */
 export const scenarios: ReadonlyMap<string, Scenario> = new Map(

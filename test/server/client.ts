@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { onTestFinished } from 'vitest'
 import { WebSocket } from 'ws'
-import { Watcher } from '../state/watcher.ts'
+import { Watcher } from '../../sim/watcher.ts'
 
 /** What came of a request to upgrade that was refused. */
 export interface Refusal {

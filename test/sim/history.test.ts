@@ -48,13 +48,13 @@ class Stage {
 
   /** The node has the version now, from another one or by a write of its own. */
   async has(name: string, entry: Entry, from = ''): Promise<void> {
-    const witness = this.witness(name)
-    const before = witness.disk.record(PATH)?.entry
-    const seq = ++this.#seq
-    await this.#put(witness, packHeld({ entry, seq, from }))
-    const shown = (of: Entry | undefined): Entry | undefined => (of?.data === null ? undefined : of)
-    const change = { seq, entry, before: shown(before), after: shown(entry), from }
-    this.history.committed(witness, { changes: [change], seq })
+    if (from === '' && entry.data === null) this.history.deleting(this.witness(name), PATH)
+    await this.#commit(name, entry, from)
+  }
+
+  /** The node makes it without a client. */
+  async makes(name: string, entry: Entry): Promise<void> {
+    await this.#commit(name, entry, '')
   }
 
   /** The node writes it, and tells its client so. */
@@ -93,6 +93,16 @@ class Stage {
     }
   }
 
+  async #commit(name: string, entry: Entry, from: string): Promise<void> {
+    const witness = this.witness(name)
+    const before = witness.disk.record(PATH)?.entry
+    const seq = ++this.#seq
+    await this.#put(witness, packHeld({ entry, seq, from }))
+    const shown = (of: Entry | undefined): Entry | undefined => (of?.data === null ? undefined : of)
+    const change = { seq, entry, before: shown(before), after: shown(entry), from }
+    this.history.committed(witness, { changes: [change], seq })
+  }
+
   async #put({ name, disk }: Witness, value: Uint8Array | undefined): Promise<void> {
     const op = { key: heldKey(PATH), ...(value === undefined ? {} : { value }) }
     void disk.open(new Process(this.world, name)).write([op])
@@ -105,6 +115,14 @@ test('an acknowledged write that is gone is found out', async () => {
   await stage.writes('a', version(5, 'a'))
   await stage.drops('a')
   expect(await stage.verdict()).toBe('loss')
+})
+
+test('a delete that no client asked for is found out', async () => {
+  const stage = new Stage('a', 'b')
+  await stage.writes('a', version(5, 'a'))
+  await stage.has('b', version(5, 'a'), 'a')
+  await stage.makes('b', version(5, 'a', null))
+  expect(await stage.verdict()).toBe('absence')
 })
 
 /** Node a's acknowledged write went to b, which has a backup with a version of its own from a wild clock. */

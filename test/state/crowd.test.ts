@@ -7,7 +7,7 @@ import type { Subscription } from '../../src/state/subscription.ts'
 import { LocalStore } from '../../src/store/local.ts'
 import { MemoryEngine } from '../../src/store/memory.ts'
 import { ManualEnv } from './manual-env.ts'
-import { Watcher } from './watcher.ts'
+import { Watcher } from '../../sim/watcher.ts'
 
 /** Another seed each day; a failure names the one that repeats it. */
 const SEED = Number(process.env['SKERRY_SEED'] ?? Math.floor(Date.now() / 86_400_000))

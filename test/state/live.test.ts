@@ -7,7 +7,7 @@ import { LocalStore } from '../../src/store/local.ts'
 import type { Commit } from '../../src/store/store.ts'
 import { MemoryEngine } from '../../src/store/memory.ts'
 import { ManualEnv } from './manual-env.ts'
-import { Watcher } from './watcher.ts'
+import { Watcher } from '../../sim/watcher.ts'
 
 async function opened(env = new ManualEnv(), engine = new MemoryEngine()) {
   const store = await LocalStore.open(engine, env, { nodeId: 'here' })

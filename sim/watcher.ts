@@ -1,5 +1,5 @@
 import jsonPatch, { type Operation } from 'fast-json-patch'
-import type { EndReason, Frame, Subscriber } from '../../src/state/subscription.ts'
+import type { EndReason, Frame, Subscriber } from '../src/state/subscription.ts'
 
 /** A frame as a client reads it. */
 interface Message {
