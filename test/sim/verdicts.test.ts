@@ -3,8 +3,10 @@ import { simulate } from '../../sim/scenario.ts'
 import { scenarios, scenes } from '../../sim/scenarios.ts'
 import { played } from '../../sim/scene.ts'
 
-test('one seed has one outcome, event by event; another seed has another', async () => {
-  for (const scene of scenes) {
+test.each(scenes)(
+  'one seed of $name has one outcome, event by event; another seed has another',
+  { timeout: 60_000 },
+  async (scene) => {
     const scenario = played(scene)
     const lines: string[][] = [[], [], []]
     const first = await simulate(scenario, 7, (line) => lines[0]!.push(line))
@@ -13,8 +15,8 @@ test('one seed has one outcome, event by event; another seed has another', async
     expect(lines[1]).toEqual(lines[0])
     expect(again).toEqual(first)
     expect(other.trace).not.toBe(first.trace)
-  }
-})
+  },
+)
 
 // What was taken for a loss, and is none: each seed by what became of an acknowledged version.
 test.each<[string, string, number]>([
