@@ -9,6 +9,17 @@ export function linkLog(logger: Logger): (event: SyncEvent) => void {
         const { peer, url, keys, clockOffsetMs } = event
         return logger.info({ peer, url, keys, clockOffsetMs }, 'linked')
       }
+      case 'drifted': {
+        const { peer, clockOffsetMs } = event
+        return logger.warn(
+          { peer, clockOffsetMs },
+          'the clocks of this node and the peer are too far apart: set them right',
+        )
+      }
+      case 'steadied': {
+        const { peer, clockOffsetMs } = event
+        return logger.info({ peer, clockOffsetMs }, 'the clocks are together again')
+      }
       case 'unlinked': {
         const { peer, url, reason } = event
         return logger.warn({ peer, url, code: reason.code, reason: reason.message }, 'link lost')

@@ -23,7 +23,7 @@ export function syncOptions(
   options: ResolvedOptions,
   { side, perimeter, headers }: SyncParts,
 ): SyncOptions {
-  const { keys, leader, peers, tombstoneTtlMs, logger = silent } = options
+  const { keys, leader, peers, tombstoneTtlMs, maxClockDriftMs, logger = silent } = options
   const { secrets } = perimeter
   const log = linkLog(logger)
   return {
@@ -33,6 +33,7 @@ export function syncOptions(
     keys,
     peers,
     tombstoneTtlMs,
+    maxClockDriftMs,
     pivotPeers: side.peers,
     onConflict: conflictHook(options),
     onEvent: (event) => {

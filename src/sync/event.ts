@@ -9,7 +9,21 @@ export type SyncEvent =
       /** The address, if this node opened the link. */
       readonly url: string | undefined
       readonly keys: readonly string[]
-      /** The peer's clock minus this node's, in milliseconds; how long the greeting took included. */
+      /** The peer's clock minus this node's, in milliseconds. */
+      readonly clockOffsetMs: number
+    }
+  | {
+      /** The peer's clock and this node's are further apart than clocks may be, while they are linked. */
+      readonly type: 'drifted'
+      readonly peer: string
+      /** The peer's clock minus this node's, in milliseconds. */
+      readonly clockOffsetMs: number
+    }
+  | {
+      /** The two clocks are together again. */
+      readonly type: 'steadied'
+      readonly peer: string
+      /** The peer's clock minus this node's, in milliseconds. */
       readonly clockOffsetMs: number
     }
   | {

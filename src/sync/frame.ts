@@ -12,7 +12,7 @@ import {
 } from '../core/codec.ts'
 import { skerryError } from '../core/errors.ts'
 import type { Position } from '../store/store.ts'
-import type { Message, Ping, Pong } from './messages.ts'
+import type { Message } from './messages.ts'
 
 type Kind = Message['kind']
 type Of<K extends Kind> = Extract<Message, { kind: K }>
@@ -92,9 +92,18 @@ const ack: Codec<'ack'> = {
   }),
 }
 
-const clock = {
-  fields: (m: Ping | Pong): Packable[] => [m.clock],
-  read: ([at]: unknown[]) => ({ clock: readStamp(at, 'clock') }),
+const ping: Codec<'ping'> = {
+  fields: (m) => [m.clock],
+  read: ([clock]) => ({ clock: readStamp(clock, 'clock') }),
+}
+
+const pong: Codec<'pong'> = {
+  fields: (m) => [m.clock, m.time ?? null],
+  read: ([clock, time]) => ({
+    clock: readStamp(clock, 'clock'),
+    // Older nodes don't send it.
+    time: time === undefined || time === null ? undefined : readStamp(time, 'time'),
+  }),
 }
 
 const compare: Codec<'compare'> = {
@@ -193,8 +202,8 @@ const codecs: readonly (readonly [Kind, AnyCodec])[] = [
   ['stream', stream],
   ['changes', changes],
   ['ack', ack],
-  ['ping', clock],
-  ['pong', clock],
+  ['ping', ping],
+  ['pong', pong],
   ['compare', compare],
   ['compared', compared],
   ['items', items],

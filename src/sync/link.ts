@@ -6,6 +6,7 @@ import { checkGreeting, greeting } from './greeting.ts'
 import type { KnownPeer } from './known.ts'
 import type { Forget, Hello, Message } from './messages.ts'
 import { Session } from './session.ts'
+import { PeerClock } from './peer-clock.ts'
 import type { SessionLink } from './session-link.ts'
 import type { Channel } from './transport.ts'
 import { asSkerryError, Wire } from './wire.ts'
@@ -24,6 +25,8 @@ export interface LinkHost {
   readonly repairIntervalMs: number
   /** Lets the peer in, or throws why not; resolves to what was known of it before. */
   admit(link: Link, hello: Hello): Promise<KnownPeer | undefined>
+  /** The clock of the peer, let in or not, was measured again. */
+  measured(link: Link): void
   /** The peer, let in before, has acknowledged more. */
   acknowledged(nodeId: string): void
   /** Versions met whose writers can't have known of each other, as far as this node can tell. */
@@ -45,6 +48,8 @@ export type MayShare = (key: string) => boolean
 export interface LinkOrigin {
   /** True if this node opened it. */
   readonly dialed: boolean
+  /** True if the peer is this node's leader. Default: it is not. */
+  readonly leads?: boolean
   /** Left out: every key may be shared. */
   readonly mayShare?: MayShare | undefined
 }
@@ -56,7 +61,10 @@ export interface LinkOrigin {
 export class Link {
   /** True if this node opened it. */
   readonly dialed: boolean
+  /** True if the peer is this node's leader. */
+  readonly leads: boolean
   readonly #host: LinkHost
+  readonly #clock: PeerClock
   readonly #wire: Wire
   readonly #epoch: string
   readonly #mayShare: MayShare | undefined
@@ -67,17 +75,21 @@ export class Link {
   #session: Session | undefined
   #closed = false
 
-  constructor(host: LinkHost, channel: Channel, { dialed, mayShare }: LinkOrigin) {
+  constructor(host: LinkHost, channel: Channel, { dialed, leads = false, mayShare }: LinkOrigin) {
     this.#host = host
     this.dialed = dialed
+    this.leads = leads
     this.#mayShare = mayShare
-    this.#epoch = host.store.epoch
-    this.#wire = new Wire(host.env, channel, {
+    const { env, store } = host
+    this.#epoch = store.epoch
+    this.#clock = new PeerClock({ env, leads, time: () => store.time() })
+    this.#wire = new Wire(env, channel, this.#clock, {
       message: (message, bytes) => this.#arrived(message, bytes),
+      measured: () => this.#host.measured(this),
       tick: () => this.#saveProgress(),
       closed: (error) => this.#end(error),
     })
-    this.#cancelHandshake = host.env.setTimer(HANDSHAKE_LIMIT_MS, () =>
+    this.#cancelHandshake = env.setTimer(HANDSHAKE_LIMIT_MS, () =>
       this.close(skerryError('LINK_TIMEOUT', HANDSHAKE_LIMIT_MS)),
     )
     // Whoever has restricted rights is told only of keys that it may share, once it has named its own.
@@ -99,9 +111,9 @@ export class Link {
     return this.#session
   }
 
-  /** The peer's clock minus this node's, in nanoseconds, as it was measured last; undefined before. */
-  get clockOffset(): bigint | undefined {
-    return this.#wire.clockOffset
+  /** The peer's clock minus this node's, in nanoseconds; undefined before it was measured. */
+  get clockOffsetNs(): bigint | undefined {
+    return this.#clock.offsetNs
   }
 
   get bytesSent(): number {
@@ -170,6 +182,9 @@ export class Link {
     checkGreeting(hello, store.nodeId)
     this.#peer = hello
     if (this.#mayShare !== undefined) this.#introduce(this.shared(hello))
+    // Whether anything is stamped too far ahead can be judged only now.
+    await this.#wire.measureClock()
+    if (this.#closed) return
     const known = await this.#host.admit(this, hello)
     // What this node stamped with a clock gone wild is put right before anybody sees it.
     await store.restamp()

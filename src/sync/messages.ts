@@ -16,7 +16,7 @@ export interface Hello {
   readonly run: string
   readonly durable: boolean
   readonly keys: readonly string[]
-  /** Wall time of the sender in nanoseconds, as corrected by its own leader or peers. */
+  /** Wall time of the sender in nanoseconds, as corrected by its own leader or peers: nodes of before go by it. */
   readonly clock: bigint
   /** Bytes of changes that the sender of the hello lets travel unacknowledged. */
   readonly window: number
@@ -68,9 +68,13 @@ export interface Ping {
   readonly clock: bigint
 }
 
+/** The answer to ping. */
 export interface Pong {
   readonly kind: 'pong'
+  /** The sender's wall clock. */
   readonly clock: bigint
+  /** The same as corrected by its own leader or peers; left out by nodes that don't tell. */
+  readonly time?: bigint | undefined
 }
 
 /** Digests of the children of some nodes of the tree of a shared key (of the root itself at level 0). */

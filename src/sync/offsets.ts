@@ -9,10 +9,6 @@ export class ClockOffsets {
     if (leads) this.#leader = nodeId
   }
 
-  of(nodeId: string): bigint | undefined {
-    return this.#offsets.get(nodeId)
-  }
-
   /**
    * By how much to correct this node's clock: the offset of its leader; else the median of its
    * peers' and its own (which is 0), so that a single bad clock among few decides nothing.

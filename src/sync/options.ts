@@ -40,6 +40,8 @@ export interface SyncOptions {
   readonly tombstoneTtlMs?: number
   /** Peers of the pivot protocol that share keys of the store. Default: those noted in it. */
   readonly pivotPeers?: PivotPeers
+  /** How far clocks may be apart before that is told. Default 60,000 ms. */
+  readonly maxClockDriftMs?: number
   /** Called when one of two versions that were written apart overrules the other, once that is durable. */
   readonly onConflict?: (conflict: Conflict) => void
   /** Called of what whoever runs the node wants to know. */

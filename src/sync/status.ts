@@ -1,4 +1,5 @@
 import { NS_PER_MS } from '../core/env.ts'
+import { offsetMs } from './clocks.ts'
 import type { Dialer } from './dialer.ts'
 import type { Link } from './link.ts'
 import type { KnownPeer } from './known.ts'
@@ -23,7 +24,7 @@ export interface LinkStatus {
   readonly repairing: RepairProgress | undefined
   /** Shared keys under which the peer holds back what this node has from before: it may undo deletes. */
   readonly doubted: readonly string[]
-  /** The peer's clock minus this node's, in milliseconds: by the latest ping, or before one by the greeting alone. */
+  /** The peer's clock minus this node's, in milliseconds, measured every 10 s; undefined before that was done once. */
   readonly clockOffsetMs: number | undefined
   readonly bytesSent: number
   readonly bytesReceived: number
@@ -82,12 +83,8 @@ export function peerStatus(known: KnownPeer, linked: boolean, lag: readonly KeyL
   return { peer: nodeId, linked, durable, forgotten, sinceMs, keys, lag }
 }
 
-export function linkStatus(
-  link: Link,
-  dialer: Dialer | undefined,
-  offsetNs: bigint | undefined,
-): LinkStatus {
-  const { session, peer, bytesSent, bytesReceived } = link
+export function linkStatus(link: Link, dialer: Dialer | undefined): LinkStatus {
+  const { session, peer, clockOffsetNs, bytesSent, bytesReceived } = link
   return {
     peer: peer?.nodeId,
     url: dialer?.url,
@@ -98,7 +95,7 @@ export function linkStatus(
     unrepaired: session?.unrepaired ?? [],
     repairing: session?.repairing,
     doubted: session?.doubted ?? [],
-    clockOffsetMs: offsetNs === undefined ? undefined : Number(offsetNs / NS_PER_MS),
+    clockOffsetMs: clockOffsetNs === undefined ? undefined : offsetMs(clockOffsetNs),
     bytesSent,
     bytesReceived,
     refused: session?.refused ?? { count: 0, named: [] },

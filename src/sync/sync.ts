@@ -4,6 +4,7 @@ import { type SkerryError, skerryError } from '../core/errors.ts'
 import { NS_PER_MS } from '../core/env.ts'
 import { assertKey, EVERYTHING } from '../core/path.ts'
 import type { CollectionRule, Contest } from '../store/store.ts'
+import { offsetMs, PeerClocks } from './clocks.ts'
 import { Collector } from './collector.ts'
 import { CommitNodes } from './commit-nodes.ts'
 import { Commits } from './commits.ts'
@@ -13,7 +14,6 @@ import { type KnownPeer, KnownPeers } from './known.ts'
 import { Link, type LinkHost, type MayShare } from './link.ts'
 import { LagSurvey } from './lag.ts'
 import type { Forget, Hello } from './messages.ts'
-import { ClockOffsets } from './offsets.ts'
 import {
   DEFAULT_COLLECT_INTERVAL_MS,
   DEFAULT_REPAIR_INTERVAL_MS,
@@ -24,7 +24,7 @@ import { httpUrl, peerName } from './pivot/address.ts'
 import { PivotPeers } from './pivot/peers.ts'
 import { ReachedAddresses } from './reached.ts'
 import { Standings } from './standings.ts'
-import { linkStatus, type LinkStatus, peerStatus, type SyncStatus } from './status.ts'
+import { linkStatus, peerStatus, type SyncStatus } from './status.ts'
 import type { Channel } from './transport.ts'
 import { SealedChannel } from './trust/channel.ts'
 import { asSkerryError } from './wire.ts'
@@ -44,7 +44,7 @@ export class Sync {
   readonly #links = new Map<Link, Dialer | undefined>()
   /** The one link with each node that was let in. */
   readonly #admitted = new Map<string, Link>()
-  readonly #offsets = new ClockOffsets()
+  readonly #clocks: PeerClocks
   readonly #host: LinkHost
   /** What ended links are still merging, by the peer that it came from. */
   readonly #unsettled = new Map<string, Promise<void>>()
@@ -76,6 +76,7 @@ export class Sync {
     this.#survey = new LagSurvey(env, () => this.#standings.all)
     this.#reached = new ReachedAddresses(store, env.hash)
     this.#pivotPeers = options.pivotPeers ?? new PivotPeers(store)
+    this.#clocks = new PeerClocks(options, (event) => this.#tell(event))
     this.#commits = new Commits(env, (...asked) => this.#has(...asked))
     this.#collector = new Collector({
       store,
@@ -87,6 +88,7 @@ export class Sync {
       store,
       env,
       keys: this.#keys,
+      measured: (link) => this.#measured(link),
       acknowledged: (nodeId) => this.#commits.progressed(nodeId),
       conflict: (contest) => this.#conflict(contest),
       opened: (link) => this.#opened(link),
@@ -125,11 +127,7 @@ export class Sync {
   /** What goes on, for people and programs. */
   status(): SyncStatus {
     const { store } = this.#options
-    const links: LinkStatus[] = [...this.#links].map(([link, dialer]) => {
-      const greeted = link.peer && this.#offsets.of(link.peer.nodeId)
-      const offsetNs = link.clockOffset ?? greeted
-      return linkStatus(link, dialer, offsetNs)
-    })
+    const links = [...this.#links].map(([link, dialer]) => linkStatus(link, dialer))
     const waiting = this.#dialers
       .filter(({ link }) => link === undefined)
       .map(({ url, leads, failures, lastError }) => ({ url, leads, failures, lastError }))
@@ -222,7 +220,7 @@ export class Sync {
       transport: this.#options.transport,
       link: (channel: Channel, dialer: Dialer) => {
         const mine = { ...this.#host, keys }
-        const link = new Link(mine, this.#sealed(channel, true), { dialed: true })
+        const link = new Link(mine, this.#sealed(channel, true), { dialed: true, leads })
         this.#links.set(link, dialer)
         return link
       },
@@ -248,7 +246,7 @@ export class Sync {
     // Also where the link that the peer opened stays: somebody is at the address.
     if (url !== undefined) await this.#reached.note(url)
     await this.#takePlace(link, hello)
-    this.#noteClock(link, hello)
+    this.#clocks.note(link)
     const { nodeId, epoch, durable } = hello
     // Both may offer more than this link shares; nothing waits for word of what it never carries.
     const keys = link.shared(hello)
@@ -329,10 +327,12 @@ export class Sync {
     return old.dialed === mineIsLower
   }
 
-  #noteClock(link: Link, { nodeId, clock }: Hello): void {
-    const { store, env } = this.#options
-    this.#offsets.note(nodeId, clock - env.now(), this.#links.get(link)?.leads === true)
-    store.correctClock(this.#offsets.correction())
+  /** The clock of a peer was measured again; it may be this node's that has jumped. */
+  #measured(link: Link): void {
+    if (this.#admitted.get(link.peer?.nodeId ?? '') !== link) return
+    this.#clocks.note(link)
+    const restamped = this.#clocks.restamp().then(() => this.#renewed())
+    restamped.catch((error: unknown) => link.close(asSkerryError(error)))
   }
 
   #opened(link: Link): void {
@@ -341,7 +341,7 @@ export class Sync {
     dialer?.opened()
     link.session!.forget(this.#known.forgotten)
     const { keys } = link.session!
-    const clockOffsetMs = Number((this.#offsets.of(peer) ?? 0n) / NS_PER_MS)
+    const clockOffsetMs = offsetMs(link.clockOffsetNs ?? 0n)
     this.#tell({ type: 'linked', peer, url: dialer?.url, keys, clockOffsetMs })
   }
 

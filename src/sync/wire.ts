@@ -1,7 +1,8 @@
 import type { CancelTimer, Env } from '../core/env.ts'
 import { messageOf, SkerryError, skerryError } from '../core/errors.ts'
 import { decodeFrame, encodeFrame } from './frame.ts'
-import type { Message } from './messages.ts'
+import type { Message, Pong } from './messages.ts'
+import type { PeerClock } from './peer-clock.ts'
 import type { Channel } from './transport.ts'
 
 /** How often a link pings, and saves what it learnt meanwhile. */
@@ -10,12 +11,11 @@ export const PING_INTERVAL_MS = 10_000
 /** A peer silent for so long is taken for gone. */
 export const SILENCE_LIMIT_MS = 30_000
 
-/** The most unanswered pings whose times are kept: who answers later than that has no clock worth telling. */
-const MAX_PINGS = 16
-
 /** What a wire tells its link. */
 export interface WireListener {
   message(message: Message, bytes: number): void
+  /** The peer's clock was measured. */
+  measured(): void
   /** Called at each ping interval. */
   tick(): void
   /** Called once, whichever side ended it. */
@@ -30,6 +30,7 @@ export interface WireListener {
 export class Wire {
   readonly #env: Env
   readonly #channel: Channel
+  readonly #clock: PeerClock
   readonly #listener: WireListener
   #framesSent = 0
   #framesReceived = 0
@@ -38,13 +39,12 @@ export class Wire {
   #lastHeardMs: number
   #cancelPing: CancelTimer
   #probes: (() => void)[] = []
-  /** When the pings were sent that are not answered yet, by this node's clock. */
-  readonly #pings: bigint[] = []
-  #clockOffset: bigint | undefined
+  #measuring: (() => void)[] = []
   #closed = false
 
-  constructor(env: Env, channel: Channel, listener: WireListener) {
+  constructor(env: Env, channel: Channel, clock: PeerClock, listener: WireListener) {
     this.#env = env
+    this.#clock = clock
     this.#channel = channel
     this.#listener = listener
     this.#lastHeardMs = env.monotonicMs()
@@ -61,14 +61,6 @@ export class Wire {
 
   get bytesReceived(): number {
     return this.#bytesReceived
-  }
-
-  /**
-   * The peer's clock minus this node's, in nanoseconds, by the latest ping that was answered: as if both ways took
-   * equally long (after: Mills, "Network Time Protocol", RFC 5905). Undefined before the first one.
-   */
-  get clockOffset(): bigint | undefined {
-    return this.#clockOffset
   }
 
   /** Sends a message; returns the size of its frame in bytes. */
@@ -89,6 +81,15 @@ export class Wire {
         cancel()
         resolve(!this.#closed)
       })
+      this.#sendPing()
+    })
+  }
+
+  /** Asks for the peer's clock; resolves once that is measured, or the wire is closed. */
+  measureClock(): Promise<void> {
+    return new Promise((resolve) => {
+      if (this.#closed) return resolve()
+      this.#measuring.push(resolve)
       this.#sendPing()
     })
   }
@@ -118,23 +119,28 @@ export class Wire {
   }
 
   #deliver(message: Message, bytes: number): void {
-    if (message.kind === 'ping') this.send({ kind: 'pong', clock: this.#env.now() })
+    if (message.kind === 'ping') this.send(this.#clock.answer())
     else if (message.kind === 'bye') this.#bye(message)
-    else if (message.kind === 'pong') this.#measureClock(message.clock)
+    else if (message.kind === 'pong') this.#measured(message)
     else this.#listener.message(message, bytes)
   }
 
-  #measureClock(theirs: bigint): void {
-    const sent = this.#pings.shift()
-    if (sent === undefined) return
-    this.#clockOffset = theirs - (sent + this.#env.now()) / 2n
+  #measured(pong: Pong): void {
+    if (this.#clock.note(pong)) {
+      this.#endMeasuring()
+      this.#listener.measured()
+    } else if (this.#measuring.length > 0) this.#sendPing()
   }
 
   #sendPing(): void {
-    const clock = this.#env.now()
-    this.#pings.push(clock)
-    if (this.#pings.length > MAX_PINGS) this.#pings.shift()
-    this.send({ kind: 'ping', clock })
+    const ping = this.#clock.ask()
+    if (ping !== undefined) this.send(ping)
+  }
+
+  #endMeasuring(): void {
+    const measuring = this.#measuring
+    this.#measuring = []
+    for (const resolve of measuring) resolve()
   }
 
   #bye({ code, message }: Extract<Message, { kind: 'bye' }>): void {
@@ -163,6 +169,7 @@ export class Wire {
     this.#closed = true
     this.#cancelPing()
     this.#answerProbes()
+    this.#endMeasuring()
     this.#listener.closed(error)
   }
 }

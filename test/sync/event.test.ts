@@ -75,7 +75,7 @@ test('a clone is told of once, however often it tries', async () => {
   await peer.shakeHands()
   for (let i = 0; i < 3; i++) {
     await new HandPeer(loop, node).say({ ...hello, run: 'another run' })
-    await peer.say({ kind: 'pong', clock: 0n })
+    await peer.say({ kind: 'pong', clock: node.env.now() })
   }
   expect(events.map(({ type }) => type)).toEqual(['linked', 'cloned'])
   expect(events[1]).toMatchObject({ peer: 'peer' })

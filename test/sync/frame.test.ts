@@ -48,7 +48,7 @@ const messages: Message[] = [
   },
   { kind: 'ack', upTo: 9, seq: 12, aside: ['users/1'] },
   { kind: 'ping', clock: 5n },
-  { kind: 'pong', clock: 6n },
+  { kind: 'pong', clock: 6n, time: 7n },
   { kind: 'compare', id: 1, key: 0, level: 1, live: true, parents: [0], sums: new Uint8Array(8) },
   {
     kind: 'compared',

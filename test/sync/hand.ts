@@ -26,6 +26,8 @@ export function streamFrom(start: number, resumed: boolean): Message {
 /** A peer played by hand: what comes from it may be late, out of order, twice, or hostile. */
 export class HandPeer {
   readonly heard: Message[] = []
+  /** What its clock shows. */
+  clock: () => bigint
   readonly #channel: LoopChannel
   readonly #loop: Loop
   #frames = 0
@@ -35,8 +37,9 @@ export class HandPeer {
     const [mine, its] = LoopChannel.pair(loop)
     this.#channel = mine
     this.#loop = loop
+    this.clock = () => node.env.now()
     mine.listen({
-      frame: (bytes) => this.heard.push(decodeFrame(bytes).message),
+      frame: (bytes) => this.#hear(decodeFrame(bytes).message),
       closed: () => (this.#closed = true),
     })
     node.sync.accept(its, mayShare)
@@ -49,6 +52,13 @@ export class HandPeer {
   /** Why the node ended the link. */
   get bye(): string | undefined {
     return this.all('bye')[0]?.code
+  }
+
+  #hear(message: Message): void {
+    this.heard.push(message)
+    // The first one is part of the handshake; the others are answered by hand, or not at all.
+    if (message.kind !== 'ping' || this.all('ping').length > 1) return
+    this.#channel.send(encodeFrame(this.#frames++, { kind: 'pong', clock: this.clock() }))
   }
 
   async say(...messages: Message[]): Promise<void> {
