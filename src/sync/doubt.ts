@@ -41,11 +41,15 @@ export function doubtOf(
   return has < collectedTo(store.horizons(), key) ? 'fenced' : undefined
 }
 
-/** Keys under which a peer is doubted, each until the peer itself holds what it takes in against the horizons. */
+/**
+ * Keys under which one side of a link doubts the other, each until that itself holds what it takes in against the
+ * horizons. Both sides count along.
+ */
 export class Doubts {
   readonly #doubts = new Map<string, { readonly doubt: Doubt; until: number }>()
 
-  begin(key: string, doubt: Doubt): void {
+  /** @param doubt why; the side that is doubted is not told */
+  begin(key: string, doubt: Doubt = 'unknown'): void {
     this.#doubts.set(key, { doubt, until: Infinity })
   }
 

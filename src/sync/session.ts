@@ -28,7 +28,7 @@ export class Session {
   /** What the peer's horizons were as the link began. */
   #horizons: readonly bigint[] = []
   /** Keys under which the peer doubts what this node offers. */
-  #doubted: readonly string[] = []
+  readonly #doubted = new Doubts()
   readonly #refused = new Refused()
   /** Contests told of; frames that were merged together share theirs. */
   readonly #told = new WeakSet<Contest>()
@@ -83,9 +83,9 @@ export class Session {
     return this.#repairs.progress
   }
 
-  /** Shared keys under which what this node has from before may undo deletes, so that the peer asks people. */
+  /** Shared keys under which what the peer has yet to take in may undo deletes, so that it asks people. */
   get doubted(): readonly string[] {
-    return this.#doubted
+    return this.#doubted.at(this.#outgoing?.acknowledged.latest ?? 0)
   }
 
   get refused(): { readonly count: number; readonly named: readonly RefusedEntry[] } {
@@ -237,7 +237,7 @@ export class Session {
       throw skerryError('LINK_PROTOCOL', 'stream does not fit the shared keys')
     }
     this.#horizons = horizons
-    this.#doubted = this.keys.filter((_, i) => doubted[i])
+    for (const key of this.keys.filter((_, i) => doubted[i])) this.#doubted.begin(key)
     const fresh = this.keys.filter((_, i) => !resumed[i])
     for (const key of fresh) this.#repairs.need(key)
     const { nodeId, epoch, run } = this.#peer
@@ -363,6 +363,7 @@ export class Session {
     if (!first) return
     await this.settled()
     await this.#saveAcknowledged([key])
+    this.#doubted.end(key, store.seq)
     this.#link.send({ kind: 'settled', key: this.keys.indexOf(key), seq: store.seq })
   }
 

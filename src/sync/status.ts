@@ -22,7 +22,10 @@ export interface LinkStatus {
   /** Shared keys that the repair has not finished. */
   readonly unrepaired: readonly string[]
   readonly repairing: RepairProgress | undefined
-  /** Shared keys under which the peer holds back what this node has from before: it may undo deletes. */
+  /**
+   * Shared keys under which the peer holds back what this node has from before, if it may undo deletes: from the start
+   * of a link under a new epoch until the first repair is done and the peer has all that was merged here by then.
+   */
   readonly doubted: readonly string[]
   /** The peer's clock minus this node's, in milliseconds, measured every 10 s; undefined before that was done once. */
   readonly clockOffsetMs: number | undefined
