@@ -26,8 +26,8 @@ import { frontRoute } from './pages/front.ts'
 import { healthRoutes, type NodeStatus, storeStatus } from './health/health.ts'
 import { InFlight } from './health/inflight.ts'
 import { LagWatch } from './health/lag.ts'
-import { RepairLog } from './health/repairs.ts'
 import { LiveSockets } from './sockets/live.ts'
+import { LinkLog } from './link-log.ts'
 import { Links } from './links.ts'
 import { type Logger, silent } from './log.ts'
 import { Metrics, type MetricsSource } from './health/metrics.ts'
@@ -109,19 +109,19 @@ export class Server {
     this.#perimeter = perimeter
     this.#side = side
     this.#startedMs = env.monotonicMs()
-    const sync = syncOptions(store, env, options, { side, perimeter, headers })
+    const log = new LinkLog(this.#logger)
+    const sync = syncOptions(store, env, options, { side, perimeter, headers, log })
     this.#links = new Links(
       store,
       () => new Sync(sync),
       (error) => this.#logger.error({ err: error }, 'links were not closed in order'),
     )
     side.board.followLinks(() => this.#links.status().peers)
-    const repairs = new RepairLog(this.#logger)
     this.#lag = new LagWatch(env, {
       measure: () => Promise.all([this.#links.measureLag(), this.pivot.measureLag()]),
       measured: () => {
         side.board.changed()
-        repairs.note(this.#links.status().links)
+        log.follow(this.#links.status().links)
       },
       failed: (error) => this.#logger.warn({ err: error }, 'what peers lack was not counted'),
     })

@@ -4,8 +4,7 @@ import type { SyncOptions } from '../sync/options.ts'
 import type { PeerHeaders } from './access/credentials.ts'
 import type { Perimeter } from './access/perimeter.ts'
 import { conflictHook } from './conflict.ts'
-import { linkLog } from './link-log.ts'
-import { silent } from './log.ts'
+import type { LinkLog } from './link-log.ts'
 import type { ResolvedOptions } from './options.ts'
 import type { PivotSide } from './pivot/side.ts'
 import { socketTransport } from './sockets/transport.ts'
@@ -14,6 +13,7 @@ interface SyncParts {
   readonly side: PivotSide
   readonly perimeter: Perimeter
   readonly headers: PeerHeaders
+  readonly log: LinkLog
 }
 
 /** How the store of a server is kept in step by links with other nodes. */
@@ -21,11 +21,10 @@ export function syncOptions(
   store: Store,
   env: Env,
   options: ResolvedOptions,
-  { side, perimeter, headers }: SyncParts,
+  { side, perimeter, headers, log }: SyncParts,
 ): SyncOptions {
-  const { keys, leader, peers, tombstoneTtlMs, maxClockDriftMs, logger = silent } = options
+  const { keys, leader, peers, tombstoneTtlMs, maxClockDriftMs } = options
   const { secrets } = perimeter
-  const log = linkLog(logger)
   return {
     store,
     env,
@@ -37,7 +36,7 @@ export function syncOptions(
     pivotPeers: side.peers,
     onConflict: conflictHook(options),
     onEvent: (event) => {
-      log(event)
+      log.tell(event)
       side.board.changed()
     },
     ...side.links(leader),

@@ -241,8 +241,7 @@ export class Session {
     const fresh = this.keys.filter((_, i) => !resumed[i])
     for (const key of fresh) this.#repairs.need(key)
     const { nodeId, epoch, run } = this.#peer
-    const at = { epoch, run }
-    const stream = { at, ownEpoch: this.#ownEpoch, start, repairing: fresh }
+    const stream = { at: { epoch, run }, ownEpoch: this.#ownEpoch, start, repairing: fresh }
     this.#incoming = new Incoming(this.#link.store, nodeId, this.keys, stream)
     this.#beginRepairs()
   }

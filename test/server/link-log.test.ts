@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest'
 import type { Logger } from '../../src/index.ts'
+import { LinkLog } from '../../src/server/link-log.ts'
+import type { LinkStatus } from '../../src/sync/status.ts'
 import { directory } from './directory.ts'
 import { runningNode } from './running.ts'
 
@@ -46,5 +48,50 @@ test('a copied data directory is logged where it is kept out, and where it is to
   expect(lines).toMatchObject([
     { message: 'linked', fields: { peer: 'twin' } },
     { level: 'error', fields: { peer: 'twin' } },
+  ])
+})
+
+/** How the link with the leader is: open, and so far with a repair, if one is under way. */
+function linkTo(peer: string, key?: string, done?: number): LinkStatus {
+  const repairing = key === undefined ? undefined : { key, done, total: 9 }
+  const unrepaired = key === undefined ? [] : [key]
+  return { peer, open: true, repairing, unrepaired } as unknown as LinkStatus
+}
+
+test('the log tells how far a repair is, each figure once, and how it ended', () => {
+  const { lines, logger } = listening()
+  const log = new LinkLog(logger)
+  const key = 'users/*'
+  for (const done of [3, 3, 7]) log.follow([linkTo('leader', key, done)])
+  log.follow([linkTo('leader')])
+  log.follow([linkTo('leader')])
+  const at = { peer: 'leader', key }
+  expect(lines.splice(0)).toEqual([
+    { level: 'info', message: 'repairing', fields: { ...at, done: 3, total: 9 } },
+    { level: 'info', message: 'repairing', fields: { ...at, done: 7, total: 9 } },
+    { level: 'info', message: 'repaired', fields: at },
+  ])
+  const cut = { level: 'info', message: 'the repair was cut off', fields: at }
+  log.follow([linkTo('leader', key, 1)])
+  log.follow([])
+  expect(lines.splice(0).at(-1)).toEqual(cut)
+  // It is back, and has yet to say what there is to repair.
+  log.follow([linkTo('leader', key, 1)])
+  log.follow([{ ...linkTo('leader'), open: false }])
+  expect(lines.at(-1)).toEqual(cut)
+})
+
+test('the log tells of the repairs of each peer by itself, and of a key when the next one begins', () => {
+  const { lines, logger } = listening()
+  const log = new LinkLog(logger)
+  log.follow([linkTo('a', 'x', 1), linkTo('b', 'x', 1)])
+  log.follow([linkTo('a', 'y', 1), linkTo('b', 'x', 1)])
+  log.follow([linkTo('a', 'y', 1), linkTo('b')])
+  expect(lines.map(({ message, fields: { peer, key } }) => [message, peer, key])).toEqual([
+    ['repairing', 'a', 'x'],
+    ['repairing', 'b', 'x'],
+    ['repaired', 'a', 'x'],
+    ['repairing', 'a', 'y'],
+    ['repaired', 'b', 'x'],
   ])
 })
