@@ -1,6 +1,7 @@
 import { Counter } from 'prom-client'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { generateKey } from '../../src/events.ts'
+import { Metrics } from '../../src/server/health/metrics.ts'
 import { read } from '../repo/sources.ts'
 import { ManualEnv } from '../state/manual-env.ts'
 import { Client } from './client.ts'
@@ -37,6 +38,25 @@ test('metrics tell what was served, by route and never by path', async () => {
   expect(told.get('skerry_changes_total')).toBe(5)
   expect(told.get('skerry_ready')).toBe(1)
   expect([...told.keys()].join()).not.toMatch(/box|none"?[^,}"]*\/|127\.0/)
+})
+
+test('a scrape makes the status once, and the next one makes it anew', async () => {
+  const node = await runningNode()
+  const source = {
+    ...{
+      collapses: 0,
+      subscribers: 0,
+      fresh: () => Promise.resolve(),
+      watch: () => () => undefined,
+    },
+    status: vi.fn(() => node.status()),
+  }
+  const figures = new Metrics(source)
+  for (let scrapes = 1; scrapes <= 3; scrapes++) {
+    expect(await figures.registry.metrics()).toContain('skerry_ready 1')
+    expect(source.status).toHaveBeenCalledTimes(scrapes)
+  }
+  figures.close()
 })
 
 test('metrics tell of sockets, subscribers, bytes and slow ones', async () => {

@@ -43,6 +43,7 @@ export class Metrics {
   readonly #unwatch: () => void
   #changes = 0
   #closedBytes = 0
+  #made: NodeStatus | undefined
 
   constructor(source: MetricsSource) {
     this.#source = source
@@ -78,27 +79,37 @@ export class Metrics {
     this.#loop.disable()
   }
 
+  /**
+   * How the node is, made once for all metrics of a scrape: the registry collects them in one turn. They so agree with
+   * each other, and a large node does not count its peers over again for each.
+   */
+  #status(): NodeStatus {
+    if (this.#made === undefined) queueMicrotask(() => (this.#made = undefined))
+    this.#made ??= this.#source.status()
+    return this.#made
+  }
+
   #storeGauges(): void {
     this.#gauge('skerry_store_seq', 'The newest durable sequence number.', (gauge) =>
-      gauge.set(this.#source.status().seq),
+      gauge.set(this.#status().seq),
     )
     this.#gauge('skerry_uptime_seconds', 'Since the node was made.', (gauge) =>
-      gauge.set(this.#source.status().uptimeMs / 1000),
+      gauge.set(this.#status().uptimeMs / 1000),
     )
     this.#gauge('skerry_ready', '1 while the node serves.', (gauge) =>
-      gauge.set(this.#source.status().ready ? 1 : 0),
+      gauge.set(this.#status().ready ? 1 : 0),
     )
   }
 
   #clientGauges(): void {
     this.#gauge('skerry_sockets', 'Open WebSockets, links of nodes included.', (gauge) =>
-      gauge.set(this.#source.status().sockets),
+      gauge.set(this.#status().sockets),
     )
     this.#gauge('skerry_connections', 'Open connections.', (gauge) =>
       gauge.set(this.#connections.size),
     )
     this.#gauge('skerry_watched', 'Paths and globs that are watched.', (gauge) =>
-      gauge.set(this.#source.status().watched),
+      gauge.set(this.#status().watched),
     )
     this.#gauge('skerry_subscribers', 'Subscriptions, all paths and globs together.', (gauge) =>
       gauge.set(this.#source.subscribers),
@@ -114,18 +125,18 @@ export class Metrics {
 
   #linkGauges(): void {
     this.#gauge('skerry_links', 'Links with peers on which changes flow.', (gauge) =>
-      gauge.set(this.#source.status().sync.links.filter(({ open }) => open).length),
+      gauge.set(this.#status().sync.links.filter(({ open }) => open).length),
     )
     this.#gauge('skerry_links_waiting', 'Addresses that no link reaches now.', (gauge) =>
-      gauge.set(this.#source.status().sync.waiting.length),
+      gauge.set(this.#status().sync.waiting.length),
     )
     this.#counter(
       'skerry_conflicts_total',
       'Versions overruled by others whose writers did not know of them.',
-      () => this.#source.status().sync.conflicts,
+      () => this.#status().sync.conflicts,
     )
     this.#gauge('skerry_commits_waiting', 'Writes that wait for other nodes.', (gauge) =>
-      gauge.set(this.#source.status().sync.waitingCommits),
+      gauge.set(this.#status().sync.waitingCommits),
     )
     const entries = 'Paths with a change that a peer has yet to make durable, linked or away.'
     this.#lagGauge('skerry_link_lag_changes', entries, (lag) => lag.entries)
@@ -150,7 +161,7 @@ export class Metrics {
       ...{ name, help, registers, labelNames: ['peer'] as const },
       collect: () => {
         gauge.reset()
-        const healths = pivotHealths(this.#source.status()).slice(0, MAX_NAMED_PEERS)
+        const healths = pivotHealths(this.#status()).slice(0, MAX_NAMED_PEERS)
         for (const health of healths) gauge.set({ peer: health.peer }, figure(health))
       },
     })
@@ -165,7 +176,7 @@ export class Metrics {
       registers: [this.registry],
       collect: () => {
         gauge.reset()
-        const lags = peerLags(this.#source.status())
+        const lags = peerLags(this.#status())
           .filter(({ lag }) => lag.length > 0)
           .slice(0, MAX_NAMED_PEERS)
           .flatMap(({ peer, lag }) => lag.map((one) => ({ peer, ...one })))
