@@ -30,6 +30,8 @@ export interface GroupContext extends WithholdingContext {
   readonly nodeId: string
   readonly epoch: string
   readonly clock: HybridClock
+  /** The highest stamp ever collected under a key of the path. */
+  horizon(path: string): bigint
   /** Left out: there is no history to keep. */
   readonly archive?: Archive
   /** The durable record of a path. */
@@ -63,7 +65,7 @@ export class Group {
   /** @param seq the newest durable sequence number */
   constructor(context: GroupContext, seq: number) {
     this.#context = context
-    this.#withholding = new Withholding(context)
+    this.#withholding = new Withholding(context, (path) => this.#horizon(path))
     this.#legacy = new Legacy(context.archive)
     this.#seq = seq
     this.mark = context.clock.mark
@@ -167,7 +169,7 @@ export class Group {
     if (data === undefined || (data === null && seen === undefined)) return left(held)
     const next = minted?.stamp ?? this.#context.clock.next()
     // Where nothing is held, others may still hold a tombstone that was collected here.
-    const floor = held === undefined ? this.#context.horizon(at) : stampOf(held.entry)
+    const floor = held === undefined ? this.#horizon(at) : stampOf(held.entry)
     // Only a version stamped too far ahead can be above the clock: land on it, and be seen at once.
     const overrules = floor >= next
     const stamp = overrules ? floor + 1n : next
@@ -355,6 +357,14 @@ export class Group {
   /** How many more versions are withheld once the group is durable. */
   get withheldMore(): number {
     return this.#withholding.more(this.#records)
+  }
+
+  /** The highest stamp of a tombstone that was collected at the path; those of this group are in no horizon yet. */
+  #horizon(path: string): bigint {
+    const horizon = this.#context.horizon(path)
+    const collected = this.#collected.get(path)
+    const stamp = collected === undefined ? 0n : stampOf(collected.entry)
+    return stamp > horizon ? stamp : horizon
   }
 
   /** A stamp and the path made from it, such that nothing is there yet. */

@@ -7,8 +7,6 @@ import { withheldOp } from './withheld.ts'
 /** What withholding needs of its group's store. */
 export interface WithholdingContext {
   readonly hash: Hash
-  /** The highest stamp ever collected under a key of the path. */
-  horizon(path: string): bigint
   /** The durable version withheld at a path. */
   withheld(path: string): Withheld | undefined
 }
@@ -16,10 +14,13 @@ export interface WithholdingContext {
 /** The versions that one group withholds; of a path the newest counts. */
 export class Withholding {
   readonly #context: WithholdingContext
+  readonly #horizon: (path: string) => bigint
   readonly #withheld: Withheld[] = []
 
-  constructor(context: WithholdingContext) {
+  /** @param horizon the highest stamp ever collected under a key of the path */
+  constructor(context: WithholdingContext, horizon: (path: string) => bigint) {
     this.#context = context
+    this.#horizon = horizon
   }
 
   /** How many there are; those that came later are dropped again by setting it. */
@@ -43,7 +44,7 @@ export class Withholding {
     const older = held?.data === null && compareVersions(held, entry, context.hash) < 0
     if ((held !== undefined && !older) || entry.data === null) return false
     if (doubted?.has(entry.path) !== true) return false
-    if (stampOf(entry) > context.horizon(entry.path)) return false
+    if (stampOf(entry) > this.#horizon(entry.path)) return false
     this.#withheld.push({ entry, peer })
     return true
   }
