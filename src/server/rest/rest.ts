@@ -47,9 +47,7 @@ export function restRoutes(state: State, { status, beforeRead }: RestParts) {
       beforeRead(path)
       const from = path === STATUS_PATH ? status : state
       void reply.header('content-type', JSON_TYPE)
-      return isGlob(path)
-        ? list(from, path, { request, reply })
-        : read(from, path, { request, reply })
+      return isGlob(path) ? list(from, path, request, reply) : read(from, path, request, reply)
     })
     // Their answers are too short to be worth compressing.
     const short = { compress: false } as const
@@ -61,36 +59,36 @@ export function restRoutes(state: State, { status, beforeRead }: RestParts) {
   }
 }
 
-/** A request and what is answered. */
-interface Exchange {
-  readonly request: FastifyRequest
-  readonly reply: FastifyReply
-}
-
 async function list(
   state: State,
   glob: string,
-  { request, reply }: Exchange,
+  request: FastifyRequest,
+  reply: FastifyReply,
 ): Promise<FastifyReply> {
   const entries = await state.list(glob, rangeOf(targetQuery(request.raw.url!)))
   return sendText(reply, `[${entries.map(entryJson).join(',')}]`)
 }
 
 /** Most reads wait for nothing; a promise would cost more than all else that is done here. */
-function read(state: State, path: string, exchange: Exchange): Promise<FastifyReply> | undefined {
+function read(
+  state: State,
+  path: string,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<FastifyReply> | undefined {
   const found = state.read(path)
-  if (found instanceof Promise) return found.then((entry) => show(state, path, entry, exchange))
-  void show(state, path, found, exchange)
+  if (found instanceof Promise) return found.then((entry) => show(state, entry, request, reply))
+  void show(state, found, request, reply)
   return undefined
 }
 
 function show(
   state: State,
-  path: string,
   entry: Entry | undefined,
-  { request, reply }: Exchange,
+  request: FastifyRequest,
+  reply: FastifyReply,
 ): FastifyReply {
-  if (entry === undefined) throw skerryError('NOT_FOUND', path)
+  if (entry === undefined) throw skerryError('NOT_FOUND', targetPath(request.raw.url!))
   void reply.header('etag', etagOf(state.versionOf(entry)))
   const ifNoneMatch = conditionOf(request.headers)?.ifNoneMatch
   if (ifNoneMatch !== undefined && state.isVersion(entry, ifNoneMatch))
