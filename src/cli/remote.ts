@@ -1,9 +1,10 @@
 import { type Command, Option } from 'commander'
 import { SkerryError, skerryError } from '../index.ts'
 import { linesOf } from './lines.ts'
+import { addTlsFlags, type ClientTls, fetchOver, type TlsFlags, tlsOf } from './tls.ts'
 
 /** The flags of every command that asks a node. */
-export interface RemoteFlags {
+export interface RemoteFlags extends TlsFlags {
   readonly url: string
   readonly token?: string
 }
@@ -25,22 +26,27 @@ const PATIENCE_MS = 30_000
 export function addRemoteFlags(command: Command): Command {
   const url = new Option('--url <url>', 'the node to ask').env('SKERRY_URL')
   const token = new Option('--token <token>', 'who asks, where the node wants to know')
-  return command
-    .addOption(url.default('http://127.0.0.1:8800'))
-    .addOption(token.env('SKERRY_TOKEN'))
+  command.addOption(url.default('http://127.0.0.1:8800')).addOption(token.env('SKERRY_TOKEN'))
+  return addTlsFlags(command)
 }
 
 /** A node, as the commands ask it over HTTP. */
 export class Remote {
   readonly url: string
+  /** What is shown and trusted over TLS; undefined: nothing, and what Node trusts. */
+  readonly tls: ClientTls | undefined
   readonly #authorization: Readonly<Record<string, string>>
 
-  /** @throws SKERRY_OPTION_INVALID if the address is none */
-  constructor({ url, token }: RemoteFlags) {
+  #fetch: Promise<typeof fetch> | undefined
+
+  /** @throws SKERRY_OPTION_INVALID if the address is none, or what is to be shown over TLS can't be */
+  constructor(flags: RemoteFlags) {
+    const { url, token } = flags
     if (!URL.canParse('/', url) || !/^https?:/.test(url)) {
       throw skerryError('OPTION_INVALID', '--url', url, 'it must be an http:// or https:// address')
     }
     this.url = url
+    this.tls = url.startsWith('https:') ? tlsOf(flags) : undefined
     this.#authorization = token === undefined ? {} : { authorization: `Bearer ${token}` }
   }
 
@@ -52,7 +58,9 @@ export class Remote {
     const { body, headers, unhurried = false, signal } = asked
     const ends = signal === undefined ? [] : [signal]
     if (!unhurried) ends.push(AbortSignal.timeout(PATIENCE_MS))
-    const response = await fetch(new URL(target, this.url), {
+    this.#fetch ??= this.tls === undefined ? Promise.resolve(fetch) : fetchOver(this.tls)
+    const fetched = await this.#fetch
+    const response = await fetched(new URL(target, this.url), {
       method,
       headers: { ...this.#authorization, ...headers },
       ...(body !== undefined && { body }),

@@ -1,9 +1,10 @@
 import type { Command } from 'commander'
 import { WebSocket } from 'ws'
-import { type ClientError, connect, type Entry } from '../client.ts'
+import { type ClientError, type ClientOptions, connect, type Entry } from '../client.ts'
 import { SkerryError } from '../index.ts'
 import { addRemoteFlags, Remote, type RemoteFlags } from './remote.ts'
 import { stopRequest } from './stop.ts'
+import type { ClientTls } from './tls.ts'
 
 interface WatchFlags extends RemoteFlags {
   readonly json?: true
@@ -20,9 +21,12 @@ export function addWatch(program: Command): void {
 }
 
 async function watch(path: string, flags: WatchFlags): Promise<void> {
-  const { url } = new Remote(flags)
+  const { url, tls } = new Remote(flags)
   const { token, json } = flags
-  const client = connect(url, { WebSocket, ...(token !== undefined && { token }) })
+  const client = connect(url, {
+    WebSocket: socketsOver(tls),
+    ...(token !== undefined && { token }),
+  })
   const stopped = stopRequest()
   try {
     await new Promise<void>((resolve, reject) => {
@@ -33,6 +37,16 @@ async function watch(path: string, flags: WatchFlags): Promise<void> {
     })
   } finally {
     client.close()
+  }
+}
+
+/** WebSockets that show and trust this. */
+function socketsOver(tls: ClientTls = {}): NonNullable<ClientOptions['WebSocket']> {
+  const { cert, key, ca } = tls
+  return class extends WebSocket {
+    constructor(address: string, protocols?: string[]) {
+      super(address, protocols, { cert, key, ca: ca && [...ca] })
+    }
   }
 }
 
