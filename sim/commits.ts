@@ -25,14 +25,11 @@ const ON_DISK_MS = 1000
 /** A disk is lost only where the scenario says so: then it is known how many are. */
 const KINDS: readonly Fault[] = [
   ...(['kill', 'power', 'stop', 'pause', 'part', 'isolate'] as const),
-  ...(['deafen', 'reset', 'tarPit', 'disk'] as const),
+  ...(['deafen', 'reset', 'tarPit', 'disk', 'clock'] as const),
 ]
 
-/**
- * How far clocks are off. Beyond what they may drift, a node that finds its clock wrong stamps anew what nobody has
- * acknowledged, and what that had replaced comes back to it from others only.
- */
-const SKEWS_MS = [0, 50, 5000, 20_000]
+/** How far clocks are off: also further than they may drift, so that nodes stamp anew what nobody has acknowledged. */
+const SKEWS_MS = [0, 50, 5000, 20_000, HOUR_MS]
 
 /** What nodes promised by answering writes at a level, and whether they keep it. */
 class Promises {
@@ -62,8 +59,10 @@ class Promises {
     for (const { entry, changed } of written) {
       if (!changed) continue
       for (const name of committed) {
+        // What the writer has on its own disk, under whatever stamp, the history of the simulation looks after.
+        if (name === entry!.origin) continue
         const held = nodes.find((node) => node.name === name)!.disk.record(entry!.path)?.entry
-        if (held !== undefined && compareVersions(held, entry!, sha256) >= 0) continue
+        if (held !== undefined && follows(held, entry!)) continue
         world.fail('commit', `${name} is said to have ${say(entry)}, and has ${say(held)}`)
       }
       const needed = neededFor(asked.level, counted)
@@ -80,7 +79,7 @@ class Promises {
     for (const [path, entry] of this.#kept) {
       for (const { name, disk } of nodes) {
         const held = disk.record(path)?.entry
-        if (held !== undefined && compareVersions(held, entry, sha256) >= 0) continue
+        if (held !== undefined && follows(held, entry)) continue
         world.fail('commit', `${say(entry)} was on enough nodes, and ${name} has ${say(held)}`)
       }
     }
@@ -92,6 +91,19 @@ class Promises {
       this.#kept.set(entry.path, entry)
     }
   }
+}
+
+/**
+ * True if the version is that write, or was written later by somebody who knew it: a newer one, or one of the same node,
+ * whichever of the two the node has stamped anew. All of a node's writes are known to it here, and they are numbered.
+ */
+function follows(held: Entry, entry: Entry): boolean {
+  if (compareVersions(held, entry, sha256) >= 0) return true
+  return held.origin === entry.origin && numberOf(held) >= numberOf(entry)
+}
+
+function numberOf({ data }: Entry): number {
+  return (JSON.parse(data!) as { n: number }).n
 }
 
 /** Clients that write at random levels, one after the other with random pauses. */

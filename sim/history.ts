@@ -333,7 +333,8 @@ export class History {
     const before = told.get(entry.path)?.newest
     if (before === undefined || compareVersions(entry, before, sha256) > 0) {
       // Nobody but clients and operators deletes: no error, no empty peer, nothing that a peer lacks.
-      if (isTombstone(entry) && !this.#asked.done(witness.name, entry.path)) {
+      const again = before !== undefined && isTombstone(before) && before.origin === entry.origin
+      if (isTombstone(entry) && !again && !this.#asked.done(witness.name, entry.path)) {
         this.#fail('absence', witness, `deleted what nobody asked it to: ${say(entry)}`)
       }
       // Of the changes of one commit a later one may give this one another stamp.
@@ -343,8 +344,11 @@ export class History {
     // A clock that was put right: the node stamps its own version anew, and its promise goes along.
     if (entry.data !== before.data || before.origin !== entry.origin) return
     told.delete(entry.path)
-    const restamp = { from: before, atMs: this.#world.nowMs }
-    this.#restamped.get(witness.name)!.set(entry.path, restamp)
+    const restamped = this.#restamped.get(witness.name)!
+    const earlier = restamped.get(entry.path)?.from
+    // One that was written before the last of several may be answered only after it.
+    const first = earlier && compareVersions(earlier, before, sha256) > 0
+    restamped.set(entry.path, { from: first ? earlier : before, atMs: this.#world.nowMs })
   }
 
   /**

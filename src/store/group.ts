@@ -6,7 +6,7 @@ import type { Archive } from './archive/archive.ts'
 import { Legacy } from './archive/legacy.ts'
 import { contest, isContest } from './contest.ts'
 import type { EngineOp } from './engine.ts'
-import { type Held, overruledKey, visible } from './layout.ts'
+import { type Held, overruledKey, type Replaced, visible } from './layout.ts'
 import { collectionOps, recordOps } from './record.ts'
 import type {
   Beaten,
@@ -20,14 +20,14 @@ import type {
   Written,
 } from './store.ts'
 import { left, restamped, versionOf } from './outcome.ts'
+import { floorOf, isOutlived, type Knowledge, overruling, replacing } from './replaced.ts'
 import { Withholding, type WithholdingContext } from './withholding.ts'
 
 /** How often a path is minted before the write is given up. */
 const MAX_MINTS = 1000
 
 /** What a group needs of its store. */
-export interface GroupContext extends WithholdingContext {
-  readonly nodeId: string
+export interface GroupContext extends WithholdingContext, Knowledge {
   readonly epoch: string
   readonly clock: HybridClock
   /** The highest stamp ever collected under a key of the path. */
@@ -237,6 +237,10 @@ export class Group {
         continue
       }
       const order = held && compareVersions(entry, held.entry, this.#context.hash)
+      if (held !== undefined && order! > 0 && this.#outlive(entry, held)) {
+        beaten.push({ entry, by: this.held(path)! })
+        continue
+      }
       if (held !== undefined && isContest(entry, held)) {
         contests.push(contest(entry, held, order! > 0))
       }
@@ -246,6 +250,7 @@ export class Group {
       } else if (order < 0) {
         beaten.push({ entry, by: held! })
         this.#legacy.offer(entry, held!)
+        this.#overrule(entry, held!)
       }
       if (this.held(path)!.shown !== undefined) aside.push(path)
     }
@@ -299,9 +304,34 @@ export class Group {
     this.#record(record, held)
   }
 
-  /** Gives the newest version of a path a new stamp, lower than the one it has. */
+  /**
+   * Gives the newest version of a path a new stamp, lower than the one it has, but above what it took the place of and
+   * others have: if that is too far ahead, as a write that lands there would be.
+   */
   restamp(held: Held): void {
-    this.#number(restamped(held.entry, this.#context.clock.next()), held)
+    const floor = floorOf(held, this.#context)
+    this.#context.clock.observe(floor)
+    const next = this.#context.clock.next()
+    if (floor < next) this.#number(restamped(held.entry, next), held)
+    else this.#number({ ...restamped(held.entry, floor + 1n), overrules: true }, held)
+  }
+
+  /** A peer is told that what is held here is newer than its version: so it stays that. */
+  #overrule(entry: Entry, held: Held): void {
+    const { path } = entry
+    const replaced = overruling(entry, held, this.#context)
+    if (replaced === undefined) return
+    this.#undo.push([path, this.#records.get(path)])
+    this.#records.set(path, { ...held, replaced })
+  }
+
+  /** Has the held version win again over one that it had replaced before it was stamped anew. */
+  #outlive(entry: Entry, held: Held): boolean {
+    const { clock, nodeId } = this.#context
+    if (!clock.isAhead(stampOf(entry)) || !isOutlived(entry, held, nodeId)) return false
+    const stamp = held.replaced!.own!.stamp + 1n
+    this.#number({ ...restamped(held.entry, stamp), overrules: true }, held)
+    return true
   }
 
   /** Lets go of what is kept of the path's past. */
@@ -383,7 +413,8 @@ export class Group {
       const key = overruledKey(stampOf(old.entry), old.entry.path)
       this.keep({ key, value: pack(entryTuple(old.entry)) })
     }
-    const numbered = { entry, seq: ++this.#seq, from }
+    const replaced = from === '' ? this.#replacing(entry, old) : undefined
+    const numbered = { entry, seq: ++this.#seq, from, ...(replaced && { replaced }) }
     const record = shown === undefined ? numbered : { ...numbered, shown }
     this.#legacy.replace(old, record)
     this.#record(record, old)
@@ -391,7 +422,14 @@ export class Group {
 
   /** The same write under another stamp. */
   #number(entry: Entry, old: Held): void {
-    this.#record({ entry, seq: ++this.#seq, from: '' }, old)
+    const replaced = this.#replacing(entry, old)
+    this.#record({ entry, seq: ++this.#seq, from: '', ...(replaced && { replaced }) }, old)
+  }
+
+  /** What a version that is written here takes the place of. */
+  #replacing({ path, origin }: Entry, old: Held | undefined): Replaced | undefined {
+    if (origin !== this.#context.nodeId) return undefined
+    return replacing(old, this.#horizon(path), this.#context)
   }
 
   #record(held: Held, old: Held | undefined): void {

@@ -4,6 +4,7 @@ import {
   type Packable,
   readCount,
   readEntry,
+  readStamp,
   readText,
   readTuple,
   unpack,
@@ -37,6 +38,17 @@ export const FORMAT_KEY = 'mformat'
 export const IDENTITY_KEY = 'midentity'
 export const CLOCK_KEY = 'mclock'
 
+/**
+ * What a version that was written here took the place of. It was made knowing all of that, so it stays above it when
+ * it gets a lower stamp; see `Group.restamp`.
+ */
+export interface Replaced {
+  /** The highest stamp of what others have, as far as this node knew; 0 if there was nothing. */
+  readonly known: bigint
+  /** Of versions of this node that nobody was known to have: the lowest number and the highest stamp. */
+  readonly own?: { readonly seq: number; readonly stamp: bigint }
+}
+
 /** What a store holds for a path. */
 export interface Held {
   /** The newest version, tombstones included: what feed, digest and peers know. */
@@ -46,6 +58,8 @@ export interface Held {
   readonly from: string
   /** While the newest version is kept aside: what readers see instead (null: nothing). */
   readonly shown?: Entry | null
+  /** What it took the place of, if it was written here. */
+  readonly replaced?: Replaced | undefined
 }
 
 /** What readers see of it. */
@@ -158,21 +172,44 @@ export function patternRange(pattern: string): EngineRange {
   return prefixRange(prefix)
 }
 
-export function packHeld({ entry, seq, from, shown }: Held): Uint8Array {
+/** Stands for the version that readers see where that is the newest one. */
+const NOT_ASIDE = false
+
+export function packHeld({ entry, seq, from, shown, replaced }: Held): Uint8Array {
   const tuple: Packable[] = [entryTuple(entry), seq, from]
   if (shown !== undefined) tuple.push(shown === null ? null : entryTuple(shown))
+  if (replaced !== undefined) {
+    if (shown === undefined) tuple.push(NOT_ASIDE)
+    tuple.push(replacedTuple(replaced))
+  }
   return pack(tuple)
 }
 
 export function unpackHeld(bytes: Uint8Array): Held {
-  const [entry, seq, from, shown] = readTuple(unpack(bytes), 'record')
+  const [entry, seq, from, shown, replaced] = readTuple(unpack(bytes), 'record')
   const held = {
     entry: readEntry(entry),
     seq: readCount(seq, 'sequence'),
     from: readText(from, 'peer'),
+    ...(replaced !== undefined && { replaced: readReplaced(replaced) }),
   }
-  if (shown === undefined) return held
+  if (shown === undefined || shown === NOT_ASIDE) return held
   return { ...held, shown: shown === null ? null : readEntry(shown) }
+}
+
+export function replacedTuple({ known, own }: Replaced): Packable {
+  return own === undefined ? [known] : [known, own.seq, own.stamp]
+}
+
+/** @throws SKERRY_CODEC_INVALID */
+export function readReplaced(value: unknown): Replaced {
+  const [known, seq, stamp] = readTuple(value, 'replaced')
+  const replaced = { known: readStamp(known, 'stamp') }
+  if (seq === undefined) return replaced
+  return {
+    ...replaced,
+    own: { seq: readCount(seq, 'sequence'), stamp: readStamp(stamp, 'stamp') },
+  }
 }
 
 function depthKey(depth: number): string {

@@ -22,6 +22,7 @@ import type { Horizons } from './horizons.ts'
 import { endsWithEpoch, type Ledger } from './ledger.ts'
 import { type Opened, openStore } from './opening.ts'
 import { Pages } from './pages.ts'
+import type { Knowledge } from './replaced.ts'
 import { restamp } from './restamp.ts'
 import * as port from './store.ts'
 import type { WithheldShelf } from './withheld.ts'
@@ -61,6 +62,7 @@ export class LocalStore implements port.Store {
   readonly #withheld: WithheldShelf
   readonly #collection: Collection
   readonly #archive: Archive
+  readonly #knowledge: Knowledge
   #identity: Identity
   #seq: number
 
@@ -111,6 +113,10 @@ export class LocalStore implements port.Store {
     const { ledger, horizons } = opened
     const archived = { engine: this.#engine, ledger, time: () => this.#clock.time() }
     this.#archive = new Archive(archived, options.history ?? NO_HISTORY, opened.archived)
+    this.#knowledge = {
+      nodeId: opened.identity.nodeId,
+      acknowledged: (path, seq) => ledger.wasAcknowledged(path, seq),
+    }
     this.#collection = new Collection({ engine: this.#engine, ledger, horizons, submit })
   }
 
@@ -291,11 +297,7 @@ export class LocalStore implements port.Store {
       engine: this.#engine,
       clock: this.#clock,
       feed: this.#feed,
-      isOwn: ({ entry, seq }) =>
-        entry.origin === this.nodeId &&
-        // It would fall below what it overruled.
-        entry.overrules !== true &&
-        !this.#ledger.wasAcknowledged(entry.path, seq),
+      knowledge: this.#knowledge,
       renew: (group) => this.#renew(group, renewed),
       submit: (run) => this.#queue.submit(run),
     })
@@ -357,13 +359,12 @@ export class LocalStore implements port.Store {
   }
 
   #begin(): Group {
-    const { nodeId, epoch } = this
     const context = {
-      nodeId,
-      epoch,
+      epoch: this.epoch,
       clock: this.#clock,
       hash: this.#env.hash,
       held: (path: string) => this.#held(path),
+      ...this.#knowledge,
       horizon: (path: string) => this.#horizons.at(path),
       withheld: (path: string) => this.#withheld.at(path),
       ...(this.#archive.active && { archive: this.#archive }),

@@ -285,11 +285,10 @@ export class RedisStore implements port.Store {
       keyspace: this.#server.keyspace,
       clock: this.#server.clock,
       watch: (listener) => this.watch(listener),
-      isOwn: ({ entry, seq }) =>
-        entry.origin === this.nodeId &&
-        // It would fall below what it overruled.
-        entry.overrules !== true &&
-        !this.#server.ledger.wasAcknowledged(entry.path, seq),
+      knowledge: {
+        nodeId: this.nodeId,
+        acknowledged: (path, seq) => this.wasAcknowledged(path, seq),
+      },
       renew: (mark) => this.#server.history.renew(this.#term(), mark),
       submit: (work) => this.#server.committer.submit(work),
     })

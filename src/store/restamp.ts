@@ -5,14 +5,14 @@ import type { Engine } from './engine.ts'
 import type { Feed } from './feed.ts'
 import type { Group } from './group.ts'
 import { type Held, prefixRange, unpackHeld } from './layout.ts'
+import type { Knowledge } from './replaced.ts'
 
 /** What stamping anew needs of its store. */
 export interface RestampHost {
   readonly engine: Pick<Engine, 'scan'>
   readonly clock: HybridClock
   readonly feed: Feed
-  /** True of a version of this node that no peer has acknowledged. */
-  isOwn(held: Held): boolean
+  readonly knowledge: Pick<Knowledge, 'nodeId' | 'acknowledged'>
   /** Begins a new history, in the step of the group. */
   renew(group: Group): void
   submit<T>(run: (group: Group) => T): Promise<T>
@@ -39,11 +39,20 @@ export async function restamp(host: RestampHost): Promise<number> {
   }
 }
 
+/** True of a version of this node that no peer has acknowledged, so that it may be stamped anew. */
+export function mayLower({ entry, seq }: Held, knowledge: RestampHost['knowledge']): boolean {
+  // What overruled another version would fall below that.
+  if (entry.origin !== knowledge.nodeId || entry.overrules === true) return false
+  return !knowledge.acknowledged(entry.path, seq)
+}
+
 function restampOwn(host: RestampHost, survey: DriftSurvey, group: Group): number {
-  const { clock } = host
+  const { clock, knowledge } = host
   for (const { entry } of group.records.values()) survey.note(entry)
   const ahead = [...survey.ahead].flatMap((path) => group.held(path) ?? [])
-  const own = ahead.filter((held) => clock.isAhead(stampOf(held.entry)) && host.isOwn(held))
+  const own = ahead.filter((held) => {
+    return clock.isAhead(stampOf(held.entry)) && mayLower(held, knowledge)
+  })
   own.sort((a, b) => (stampOf(a.entry) < stampOf(b.entry) ? -1 : 1))
   clock.lower(survey.highest)
   for (const held of own) group.restamp(held)

@@ -4,6 +4,7 @@ import { feedSuite } from './store/feed.ts'
 import { historySuite } from './store/history.ts'
 import { mergingSuite } from './store/merging.ts'
 import type { StoreSuiteOptions } from './store/scene.ts'
+import { restampingSuite } from './store/restamping.ts'
 import { writesSuite } from './store/writes.ts'
 
 /**
@@ -22,5 +23,6 @@ export function storeSuite(options: StoreSuiteOptions): void {
   feedSuite(options)
   historySuite(options)
   driftSuite(options)
+  restampingSuite(options)
   collectionSuite(options)
 }

@@ -22,6 +22,7 @@ function collecting(): Group {
       ...{ nodeId: 'node', epoch: 'epoch', hash: env.hash },
       clock: new HybridClock(() => env.now(), 0n),
       held: (path) => (path === tombstone.path ? deleted : undefined),
+      acknowledged: () => false,
       horizon: () => 0n,
       withheld: () => undefined,
     },

@@ -2,7 +2,9 @@ import { stampOf } from '../../core/entry.ts'
 import type { HybridClock } from '../../core/hlc.ts'
 import { DriftSurvey } from '../drift.ts'
 import type { Group } from '../group.ts'
-import { type Held, prefixRange } from '../layout.ts'
+import { prefixRange } from '../layout.ts'
+import type { Knowledge } from '../replaced.ts'
+import { mayLower } from '../restamp.ts'
 import type { Commit } from '../store.ts'
 import type { Work } from './attempt.ts'
 import { type Keyspace, parseHeld } from './keyspace.ts'
@@ -12,8 +14,7 @@ export interface RestampHost {
   readonly keyspace: Keyspace
   readonly clock: HybridClock
   watch(listener: (commit: Commit) => void): () => void
-  /** True of a version of this node that no peer has acknowledged. */
-  readonly isOwn: (held: Held) => boolean
+  readonly knowledge: Pick<Knowledge, 'nodeId' | 'acknowledged'>
   /** Begins a new history with this mark of the clock. */
   renew(mark: bigint): Promise<void>
   submit(work: Work<number>): Promise<number>
@@ -43,11 +44,11 @@ export async function restamp(host: RestampHost): Promise<number> {
   }
 }
 
-function restampOwn({ clock, isOwn }: RestampHost, survey: DriftSurvey, group: Group): number {
+function restampOwn({ clock, knowledge }: RestampHost, survey: DriftSurvey, group: Group): number {
   for (const { entry } of group.records.values()) survey.note(entry)
   const own = [...survey.ahead]
     .flatMap((path) => group.held(path) ?? [])
-    .filter((held) => clock.isAhead(stampOf(held.entry)) && isOwn(held))
+    .filter((held) => clock.isAhead(stampOf(held.entry)) && mayLower(held, knowledge))
     .sort((a, b) => (stampOf(a.entry) < stampOf(b.entry) ? -1 : 1))
   for (const held of own) group.restamp(held)
   return own.length

@@ -154,6 +154,7 @@ export class NodeServer {
         hash: this.#env.hash,
         horizon: (path) => this.remains.horizons.at(path),
         withheld: (path) => this.remains.withheld(path),
+        acknowledged: (path, seq) => this.ledger.wasAcknowledged(path, seq),
       }),
       remains: () => this.remains.version,
       remainsTurned: () => this.remains.load(),

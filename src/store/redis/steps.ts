@@ -10,7 +10,7 @@ import {
 } from '../../core/codec.ts'
 import type { Entry } from '../../core/entry.ts'
 import type { Group } from '../group.ts'
-import type { Held } from '../layout.ts'
+import { type Held, readReplaced, type Replaced, replacedTuple } from '../layout.ts'
 import type { Change } from '../store.ts'
 
 /** Where a message carries no changes for their size, in characters of paths and data: servers read the feed. */
@@ -22,6 +22,8 @@ export interface Step {
   readonly old: Entry | undefined
   /** It leaves a version that is kept aside for its stamp. */
   readonly aside: boolean
+  /** What it took the place of, if it was written here. */
+  readonly replaced: Replaced | undefined
   /** A version that was kept aside is shown now; it keeps its number. */
   readonly release: boolean
   /** A tombstone is gone; nothing has taken its place. */
@@ -42,9 +44,11 @@ export function stepsOf(group: Group, provisional: number, seq: number): Step[] 
     newest.set(path, change.entry)
     const release = change.seq <= provisional
     const at = release ? change.seq : change.seq - provisional + seq
-    const record = group.records.get(path)
-    const aside = record?.entry === change.entry && record.shown !== undefined
-    return { change: { ...change, seq: at }, old, aside, release, collected: false }
+    const newestOf = group.records.get(path)
+    const record = newestOf?.entry === change.entry ? newestOf : undefined
+    const aside = record?.shown !== undefined
+    const { replaced } = record ?? {}
+    return { change: { ...change, seq: at }, old, aside, replaced, release, collected: false }
   })
   return [...gone, ...done]
 }
@@ -58,7 +62,10 @@ export function packSteps(group: Group, provisional: number): Buffer {
 /** @throws SKERRY_CODEC_INVALID */
 export function unpackSteps(bytes: Buffer, seq: number): Step[] {
   return readTuple(unpack(bytes), 'steps').map((step) => {
-    const [place, from, entryPart, beforePart, oldPart, ...flags] = readTuple(step, 'step')
+    const [place, from, entryPart, beforePart, oldPart, replacedPart, ...flags] = readTuple(
+      step,
+      'step',
+    )
     const [hidden, aside, release, collected] = flags.map((flag) => flag === true)
     const entry = readEntry(entryPart)
     const before = beforePart === null ? undefined : readEntry(beforePart)
@@ -72,25 +79,30 @@ export function unpackSteps(bytes: Buffer, seq: number): Step[] {
       from: readText(from, 'peer'),
     }
     const old = oldPart === true ? before : oldPart === null ? undefined : readEntry(oldPart)
-    return { change, old, aside: aside!, release: release!, collected: collected! }
+    const replaced = replacedPart === null ? undefined : readReplaced(replacedPart)
+    return { change, old, aside: aside!, replaced, release: release!, collected: collected! }
   })
 }
 
 /** The record that a step leaves behind. */
-export function heldAfter({ change, aside }: Step): Held {
+export function heldAfter({ change, aside, replaced }: Step): Held {
   const { entry, seq, from, before } = change
-  return aside ? { entry, seq, from, shown: before ?? null } : { entry, seq, from }
+  const held = { entry, seq, from, ...(replaced && { replaced }) }
+  return aside ? { ...held, shown: before ?? null } : held
 }
 
 function collectedStep({ entry, seq, from }: Held): Step {
   const change = { seq, entry, before: undefined, after: undefined, from }
-  return { change, old: entry, aside: false, release: false, collected: true }
+  const step = { change, old: entry, aside: false, replaced: undefined, release: false }
+  return { ...step, collected: true }
 }
 
-function packStep({ change, old, aside, release, collected }: Step): Packable {
+function packStep({ change, old, aside, replaced, release, collected }: Step): Packable {
   const { seq, from, entry, before, after } = change
   const hidden = after !== (entry.data === null ? undefined : entry)
   const tuple = (of: Entry | undefined) => (of === undefined ? null : entryTuple(of))
   const oldPart = old !== undefined && old === before ? true : tuple(old)
-  return [seq, from, entryTuple(entry), tuple(before), oldPart, hidden, aside, release, collected]
+  const replacedPart = replaced === undefined ? null : replacedTuple(replaced)
+  const told = [seq, from, entryTuple(entry), tuple(before), oldPart, replacedPart]
+  return [...told, hidden, aside, release, collected]
 }

@@ -1,14 +1,13 @@
 import assert from 'node:assert/strict'
 import { type Entry, stampOf } from '../../core/entry.ts'
 import { NS_PER_MS } from '../../core/env.ts'
-import type { Commit, Store } from '../../store/store.ts'
+import type { Commit } from '../../store/store.ts'
 import {
   dataAt,
   feedAfter,
   merge,
   nextCommit,
   put,
-  said,
   scenes,
   seen,
   set,
@@ -19,13 +18,12 @@ import {
 
 const HOUR_MS = 3_600_000
 
-/** Clocks that are wrong: versions kept aside for their stamps, and a node that was wrong itself. */
+/** Clocks of others that are wrong: versions kept aside for their stamps. */
 export function driftSuite(options: StoreSuiteOptions): void {
   const test = scenes(options)
   keptAside(test)
   release(test)
   overruling(test)
-  restamping(test)
 }
 
 type Test = ReturnType<typeof scenes>
@@ -226,84 +224,5 @@ function overruling(test: Test): void {
     await set(store, 'a', '2')
     assert.equal(await dataAt(store, 'a'), '2')
     assert.deepEqual(await store.overruled(10), [])
-  })
-}
-
-function restamping(test: Test): void {
-  test('a node that wrote with a clock far ahead stamps anew, in order, what no peer acknowledged', async (scene) => {
-    const place = await scene.place()
-    const before = await scene.store({ place })
-    const sane = await set(before, 'before', '0')
-    scene.env.stepClock(HOUR_MS)
-    const acknowledged = await set(before, 'known/1', '1')
-    await set(before, 'x/1', '1')
-    await set(before, 'x/2', '2')
-    await set(before, 'x/1', null)
-    await before.saveAcknowledgements([said('p', 'known/*', 99)])
-    await scene.close(before)
-    scene.env.stepClock(-HOUR_MS)
-    const store = await scene.store({ place })
-    const { epoch } = store
-    assert.equal(await store.restamp(), 2)
-    const [one, two] = [await store.newest('x/1'), await store.newest('x/2')]
-    for (const entry of [one, two]) assert.ok(stampOf(entry!) <= scene.env.now() + 1000n)
-    assert.ok(stampOf(two!) > stampOf(sane.entry!))
-    assert.ok(stampOf(one!) > stampOf(two!), 'the delete of x/1 came after the write of x/2')
-    assert.equal(one?.data, null)
-    assert.equal(two?.updated, 0n)
-    assert.deepEqual(await store.newest('known/1'), acknowledged.entry)
-    assert.notEqual(store.epoch, epoch, 'a peer may have merged what it did not acknowledge')
-    const next = await set(store, 'y', '1')
-    assert.ok(stampOf(next.entry!) <= scene.env.now() + 1000n)
-    assert.equal(await store.restamp(), 0)
-  })
-
-  test('after stamping anew a store still knows how far the epoch went that it ended', async (scene) => {
-    const place = await scene.place()
-    const first = await scene.store({ place })
-    await set(first, 'a', '1')
-    const old = { epoch: first.epoch, run: first.run, seq: first.seq }
-    await scene.close(first)
-    const before = await scene.store({ place })
-    scene.env.stepClock(HOUR_MS)
-    await set(before, 'b', '1')
-    scene.env.stepClock(-HOUR_MS)
-    const last = { epoch: before.epoch, run: before.run, seq: before.seq }
-    assert.equal(await before.restamp(), 1)
-    const check = (store: Store) => {
-      assert.deepEqual(store.formerly, [old.epoch])
-      for (const position of [old, last]) assert.equal(store.knows(position), true)
-      assert.equal(store.knows({ ...old, seq: old.seq + 1 }), false, 'that run had ended')
-      assert.equal(store.knows({ ...last, seq: store.seq + 1 }), false)
-      assert.equal(store.knows({ ...last, run: 'f'.repeat(32) }), false)
-    }
-    check(before)
-    await scene.close(before)
-    check(await scene.store({ place }))
-  })
-
-  test('what is written while a node stamps anew is not left far ahead', async (scene) => {
-    const store = await scene.store()
-    scene.env.stepClock(HOUR_MS)
-    await store.write(Array.from({ length: 1200 }, (_, i) => put(`x/${i}`, '1')))
-    scene.env.stepClock(-HOUR_MS)
-    const restamping = store.restamp()
-    const during = Array.from({ length: 30 }, (_, i) => set(store, `x/${i}`, '2'))
-    const late = Array.from({ length: 30 }, (_, i) => set(store, `late/${i}`, '2'))
-    await Promise.all([restamping, ...during, ...late])
-    const limit = scene.env.now() + 60_000n * NS_PER_MS
-    for (const entry of (await store.list('**')).entries)
-      assert.ok(stampOf(entry) <= limit, entry.path)
-    assert.equal((await store.list('**')).entries.length, 1230)
-    assert.equal(await dataAt(store, 'x/3'), '2')
-  })
-
-  test('a node whose clock was right stamps nothing anew', async (scene) => {
-    const store = await scene.store()
-    await set(store, 'a', '1')
-    await merge(store, version('b', HOUR_MS, '1'))
-    const { epoch } = store
-    assert.equal(await store.restamp(), 0)
-    assert.equal(store.epoch, epoch)
   })
 }
