@@ -23,6 +23,8 @@ export interface LinkHost {
   readonly env: Env
   readonly keys: readonly string[]
   readonly repairIntervalMs: number
+  /** The peer has introduced itself. */
+  greeted(link: Link): Promise<void>
   /** Lets the peer in, or throws why not; resolves to what was known of it before. */
   admit(link: Link, hello: Hello): Promise<KnownPeer | undefined>
   /** The clock of the peer, let in or not, was measured again. */
@@ -182,6 +184,7 @@ export class Link {
     checkGreeting(hello, store.nodeId)
     this.#peer = hello
     if (this.#mayShare !== undefined) this.#introduce(this.shared(hello))
+    await this.#host.greeted(this)
     // Whether anything is stamped too far ahead can be judged only now.
     await this.#wire.measureClock()
     if (this.#closed) return

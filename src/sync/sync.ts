@@ -94,6 +94,7 @@ export class Sync {
       opened: (link) => this.#opened(link),
       forget: (link, nodes) => this.#heardForget(link, nodes),
       repairIntervalMs: options.repairIntervalMs ?? DEFAULT_REPAIR_INTERVAL_MS,
+      greeted: (link) => this.#greeted(link),
       admit: (link, hello) => this.#admit(link, hello),
       renewed: () => this.#renewed(),
       ended: (link, error) => this.#ended(link, error),
@@ -240,11 +241,14 @@ export class Sync {
   }
 
   /** Lets a peer in, if it is who it says it is and this is the link to keep. */
+  /** Also where the link that the peer opened stays, or takes the place of this one: somebody is at the address. */
+  async #greeted(link: Link): Promise<void> {
+    const url = this.#links.get(link)?.url
+    if (url !== undefined) await this.#reached.note(url)
+  }
+
   async #admit(link: Link, hello: Hello): Promise<KnownPeer | undefined> {
     await this.#known.load()
-    const url = this.#links.get(link)?.url
-    // Also where the link that the peer opened stays: somebody is at the address.
-    if (url !== undefined) await this.#reached.note(url)
     await this.#takePlace(link, hello)
     this.#clocks.note(link)
     const { nodeId, epoch, durable } = hello

@@ -3,10 +3,12 @@ import type { CommitAsked } from '../../src/core/commitment.ts'
 import { LocalStore } from '../../src/store/local.ts'
 import { MemoryEngine } from '../../src/store/memory.ts'
 import { type CommitGroup, Commits, MAX_WAITING_COMMITS } from '../../src/sync/commits.ts'
+import { decodeFrame } from '../../src/sync/frame.ts'
 import type { Changes } from '../../src/sync/messages.ts'
 import { Outgoing } from '../../src/sync/outgoing.ts'
 import { NotShown } from '../../src/sync/shown.ts'
 import { VirtualEnv } from '../../src/testing/env.ts'
+import { Loop, loopNode } from './loop.ts'
 
 const ALL: CommitAsked = { level: 'ALL', timeoutMs: 1000 }
 
@@ -110,4 +112,21 @@ test('what a peer does not show counts as hidden, also beyond what is remembered
   expect(notShown.hides(new Map([['b', 5]]))).toBe(true)
   expect(notShown.hides(new Map([['b', 6]]))).toBe(false)
   expect(notShown.hides(new Map([['p/0', 7]]))).toBe(true)
+})
+
+test('an address does not count for itself once a node has introduced itself there, though that link ended at once', async () => {
+  const loop = new Loop()
+  let pings = 0
+  loop.watcher = (frame) => {
+    // Both have introduced themselves, and neither has let the other in.
+    if (decodeFrame(frame).message.kind === 'ping' && ++pings === 2) loop.cut()
+  }
+  await loopNode(loop, 'b')
+  const a = await loopNode(loop, 'a', { peers: ['b'] })
+  await loop.settled()
+  expect(pings).toBe(2)
+  const place = await a.sync.reserve(ALL)
+  const waiting = place.wait(new Map([['users/1', 1]]))
+  a.env.advance(ALL.timeoutMs)
+  expect((await waiting).missing).toEqual([])
 })
