@@ -240,13 +240,13 @@ export class Sync {
     return secrets === undefined ? channel : new SealedChannel(channel, env, secrets(), dialed)
   }
 
-  /** Lets a peer in, if it is who it says it is and this is the link to keep. */
   /** Also where the link that the peer opened stays, or takes the place of this one: somebody is at the address. */
   async #greeted(link: Link): Promise<void> {
     const url = this.#links.get(link)?.url
     if (url !== undefined) await this.#reached.note(url)
   }
 
+  /** Lets a peer in, if it is who it says it is and this is the link to keep. */
   async #admit(link: Link, hello: Hello): Promise<KnownPeer | undefined> {
     await this.#known.load()
     await this.#takePlace(link, hello)
