@@ -54,6 +54,8 @@ export class History {
   readonly #witnesses: Witness[] = []
   /** Fingerprints of all versions that some node has written. */
   readonly #written = new Set<string>()
+  /** The paths of these. */
+  readonly #paths = new Set<string>()
   readonly #floors = new Map<string, Entry>()
   /** What each node has told of each path: it may not fall behind that again. */
   readonly #told = new Map<string, Map<string, Told>>()
@@ -128,7 +130,7 @@ export class History {
     }
   }
 
-  /** Writes that nobody was told of survived a crash. */
+  /** A run of the node ended; these writes, that nobody was told of, are on its disk. */
   kept(witness: Witness, records: readonly Held[]): void {
     const told = this.#told.get(witness.name)!
     for (const { entry, from } of records) {
@@ -137,6 +139,7 @@ export class History {
       const older = shown !== undefined && compareVersions(entry, shown, sha256) < 0
       told.set(entry.path, { newest: entry, shown: older ? undefined : shown })
     }
+    this.#asked.ended(witness.name)
   }
 
   /** A node told a client that its write, which it took at `sinceMs`, is done. */
@@ -168,9 +171,11 @@ export class History {
   /** A disk was wiped or taken back: what was acknowledged and is nowhere any more is excused. */
   lost(witness: Witness): void {
     const told = this.#told.get(witness.name)!
-    for (const [path, { newest }] of told) {
+    // A copy may also have what the node had collected, or lost with another disk before, and tells of it again.
+    for (const path of this.#paths) {
+      const newest = told.get(path)?.newest
       const held = witness.disk.record(path)
-      if (isTombstone(newest) && !isSame(held?.entry, newest)) this.#loseDelete(newest)
+      if (newest && isTombstone(newest) && !isSame(held?.entry, newest)) this.#loseDelete(newest)
       if (held === undefined) told.delete(path)
       else told.set(path, { newest: held.entry, shown: visible(held) })
     }
@@ -328,6 +333,7 @@ export class History {
 
   #wrote(witness: Witness, entry: Entry): void {
     this.#written.add(fingerprint(entry, sha256))
+    this.#paths.add(entry.path)
     this.#moveFloor(entry)
     const told = this.#told.get(witness.name)!
     const before = told.get(entry.path)?.newest
@@ -343,7 +349,8 @@ export class History {
     }
     // A clock that was put right: the node stamps its own version anew, and its promise goes along.
     if (entry.data !== before.data || before.origin !== entry.origin) return
-    told.delete(entry.path)
+    // Where it is a delete and gets yet another stamp in the same commit, it still is the one that was asked for.
+    told.set(entry.path, { newest: entry, shown: undefined })
     const restamped = this.#restamped.get(witness.name)!
     const earlier = restamped.get(entry.path)?.from
     // One that was written before the last of several may be answered only after it.

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import type { Entry } from '../../src/core/entry.ts'
 import { heldKey, packHeld } from '../../src/store/layout.ts'
+import { Asked } from '../../sim/asked.ts'
 import { Disk } from '../../sim/disk.ts'
 import { wallNs } from '../../sim/env.ts'
 import { History, type Witness } from '../../sim/history.ts'
@@ -123,6 +124,56 @@ test('a delete that no client asked for is found out', async () => {
   await stage.has('b', version(5, 'a'), 'a')
   await stage.makes('b', version(5, 'a', null))
   expect(await stage.verdict()).toBe('absence')
+})
+
+/** Node a deleted what it had, and has no trace of that any more; its backup is from between. */
+async function deletedInBackup(
+  forget: (stage: Stage) => void | Promise<void>,
+): Promise<{ stage: Stage; backup: ReturnType<Disk['copy']> }> {
+  const stage = new Stage('a', 'b')
+  await stage.has('a', version(5, 'a'))
+  await stage.has('a', version(50, 'a', null))
+  const backup = stage.witness('a').disk.copy()
+  await forget(stage)
+  return { stage, backup }
+}
+
+test.each<[how: string, forget: (stage: Stage) => void | Promise<void>]>([
+  ['was collected', (stage) => stage.collects('a', [])],
+  ['went with a disk', (stage) => stage.loses('a')],
+])('a delete that %s and is back with an old disk may be stamped anew', async (_, forget) => {
+  const { stage, backup } = await deletedInBackup(forget)
+  stage.loses('a', backup)
+  await stage.makes('a', version(40, 'a', null))
+  await stage.makes('a', version(51, 'a', null))
+  expect(await stage.verdict()).toBe(undefined)
+})
+
+test('a delete of what is back with an old disk is found out, though it was asked for before', async () => {
+  const stage = new Stage('a', 'b')
+  await stage.has('a', version(5, 'a'))
+  const backup = stage.witness('a').disk.copy()
+  await stage.has('a', version(50, 'a', null))
+  stage.loses('a', backup)
+  await stage.makes('a', version(60, 'a', null))
+  expect(await stage.verdict()).toBe('absence')
+})
+
+test('a delete that was asked for, and lost with the run of the node, is found out in a later run', async () => {
+  const stage = new Stage('a')
+  await stage.has('a', version(5, 'a'))
+  stage.history.deleting(stage.witness('a'), PATH)
+  stage.history.kept(stage.witness('a'), [])
+  await stage.makes('a', version(50, 'a', null))
+  expect(await stage.verdict()).toBe('absence')
+})
+
+test('a delete that nobody asked for does not count against one that somebody asks for', () => {
+  const asked = new Asked()
+  expect(asked.done('a', PATH)).toBe(false)
+  asked.delete('a', PATH)
+  expect(asked.done('a', PATH)).toBe(true)
+  expect(asked.done('a', PATH)).toBe(false)
 })
 
 /** Node a's acknowledged write went to b, which has a backup with a version of its own from a wild clock. */
