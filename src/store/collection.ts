@@ -91,8 +91,24 @@ export class Collection {
   }
 }
 
+/**
+ * Raises horizons to those of another node, in the atomic step of the group. What that one has collected was never in
+ * this feed, so whoever has nothing of what comes after may lack it, however much of the feed it has.
+ */
+export function takeHorizonsOver(
+  group: Group,
+  horizons: Horizons,
+  to: readonly Pick<Horizon, 'key' | 'stamp'>[],
+): void {
+  const taken = to.map(({ key, stamp }) => {
+    const before = horizons.list().find((each) => each.key === key)?.stamp ?? 0n
+    return { key, stamp, seq: stamp > before ? group.seq + 1 : 0 }
+  })
+  raiseHorizons(group, horizons, taken)
+}
+
 /** Raises horizons in the atomic step of the group. */
-export function raiseHorizons(group: Group, horizons: Horizons, to: readonly Horizon[]): void {
+function raiseHorizons(group: Group, horizons: Horizons, to: readonly Horizon[]): void {
   const raised = to.flatMap(({ key, stamp, seq }) => horizons.raised(key, stamp, seq) ?? [])
   for (const horizon of raised) group.keep(horizonOp(horizon))
   group.afterwards(() => horizons.set(raised))

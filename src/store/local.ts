@@ -17,7 +17,7 @@ import { Feed } from './feed.ts'
 import { Group } from './group.ts'
 import { type Identity, inHistory, packIdentity, renewed, rewound } from './identity.ts'
 import * as layout from './layout.ts'
-import { Collection, raiseHorizons } from './collection.ts'
+import { Collection, takeHorizonsOver } from './collection.ts'
 import type { Horizons } from './horizons.ts'
 import { endsWithEpoch, type Ledger } from './ledger.ts'
 import { type Opened, openStore } from './opening.ts'
@@ -264,10 +264,9 @@ export class LocalStore implements port.Store {
   }
 
   raiseHorizons(horizons: readonly Pick<port.Horizon, 'key' | 'stamp'>[]): Promise<void> {
-    const raised = horizons.map((horizon) => ({ ...horizon, seq: 0 }))
     return this.#queue.submit((group) => {
-      raiseHorizons(group, this.#horizons, raised)
-      for (const { stamp } of raised) this.#clock.observe(stamp)
+      takeHorizonsOver(group, this.#horizons, horizons)
+      for (const { stamp } of horizons) this.#clock.observe(stamp)
     })
   }
 

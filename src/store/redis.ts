@@ -1,7 +1,7 @@
 import { type Entry, NODE_ID } from '../core/entry.ts'
 import type { Env } from '../core/env.ts'
 import { messageOf, SkerryError, skerryError, skerryErrorFrom } from '../core/errors.ts'
-import { Collection, raiseHorizons } from './collection.ts'
+import { Collection, takeHorizonsOver } from './collection.ts'
 import { Deliveries, markKey } from './delivery.ts'
 import type { Digest } from './digest.ts'
 import type { Group } from './group.ts'
@@ -245,10 +245,9 @@ export class RedisStore implements port.Store {
   }
 
   raiseHorizons(horizons: readonly Pick<port.Horizon, 'key' | 'stamp'>[]): Promise<void> {
-    const raised = horizons.map((horizon) => ({ ...horizon, seq: 0 }))
     return this.#keep((group) => {
-      raiseHorizons(group, this.#server.remains.horizons, raised)
-      for (const { stamp } of raised) this.#server.clock.observe(stamp)
+      takeHorizonsOver(group, this.#server.remains.horizons, horizons)
+      for (const { stamp } of horizons) this.#server.clock.observe(stamp)
     })
   }
 

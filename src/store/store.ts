@@ -185,7 +185,10 @@ export interface Horizon {
   readonly key: string
   /** The highest stamp ever collected, here or by a node that this one was repaired from. */
   readonly stamp: bigint
-  /** The highest sequence number collected here: who has less of the feed may have missed a delete. */
+  /**
+   * The highest sequence number collected here, or the next one when the stamp of another node was taken over: who
+   * has less of the feed may have missed a delete.
+   */
   readonly seq: number
 }
 

@@ -1,6 +1,7 @@
-import { intersect } from '../core/path.ts'
+import type { Entry } from '../core/entry.ts'
+import { intersect, matches } from '../core/path.ts'
 import type { Horizon, Position, Store } from '../store/store.ts'
-import type { Hello } from './messages.ts'
+import type { Changes, Hello } from './messages.ts'
 import { isItsEpoch } from './seen.ts'
 
 /** The highest stamp collected under paths that the key covers too. */
@@ -61,6 +62,26 @@ export class Doubts {
   end(key: string, seq: number): void {
     const doubt = this.#doubts.get(key)
     if (doubt !== undefined) doubt.until = seq
+  }
+
+  /**
+   * Paths of streamed entries that may undo a delete. What the peer wrote itself is new if nobody has heard of it; one
+   * that was taken back does not know who has.
+   * @param accepted those of the frame's entries that are taken in
+   */
+  paths(
+    { since, entries, heard = [] }: Changes,
+    accepted: readonly Entry[],
+    peer: string,
+  ): string[] {
+    const keys = this.at(since)
+    if (keys.length === 0) return []
+    const old = new Set(heard.map((place) => entries[place]))
+    const doubted = accepted.filter((entry) => {
+      const isNew = entry.origin === peer && !old.has(entry)
+      return keys.some((key) => matches(key, entry.path) && !(isNew && this.of(key) !== 'rewound'))
+    })
+    return doubted.map(({ path }) => path)
   }
 
   /** The keys under which a stretch of the peer's feed that begins at `since` is doubted. */

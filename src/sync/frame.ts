@@ -75,11 +75,14 @@ const stream: Codec<'stream'> = {
 }
 
 const changes: Codec<'changes'> = {
-  fields: (m) => [m.since, m.upTo, m.entries.map(entryTuple)],
-  read: ([since, upTo, entries]) => ({
+  fields: (m) => [m.since, m.upTo, m.entries.map(entryTuple), ...(m.heard ? [m.heard] : [])],
+  read: ([since, upTo, entries, heard]) => ({
     since: readCount(since, 'since'),
     upTo: readCount(upTo, 'up to'),
     entries: readTuple(entries, 'entries').map(readEntry),
+    ...(heard !== undefined && {
+      heard: readTuple(heard, 'heard').map((place) => readCount(place, 'place')),
+    }),
   }),
 }
 

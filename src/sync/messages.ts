@@ -50,6 +50,11 @@ export interface Changes {
   readonly since: number
   readonly upTo: number
   readonly entries: readonly Entry[]
+  /**
+   * Places of the sender's own writes from before the link that somebody has acknowledged: they may be deleted
+   * since. Left out where there are none.
+   */
+  readonly heard?: readonly number[] | undefined
 }
 
 /** The sender has made the receiver's changes durable, up to here. */

@@ -1,6 +1,6 @@
 import { type Entry, sizeOf } from '../core/entry.ts'
 import { matches } from '../core/path.ts'
-import type { FeedPage, Store } from '../store/store.ts'
+import type { FeedPage, Placed, Store } from '../store/store.ts'
 import { Acknowledged } from './acknowledged.ts'
 import type { Changes } from './messages.ts'
 
@@ -32,6 +32,8 @@ export class Outgoing {
   readonly #window: number
   /** For each shared key, up to where the peer has it already. */
   readonly #floors: readonly number[]
+  /** Where the store's feed ended as the link began: what is older may be deleted elsewhere. */
+  readonly #began: number
   /** Everything up to here was looked at. */
   #cursor: number
   /** Everything up to here was sent, or need not be. */
@@ -62,6 +64,7 @@ export class Outgoing {
     this.#store = store
     this.#link = link
     this.#floors = floors
+    this.#began = store.seq
     this.#window = window
     this.#cursor = Math.min(...floors, store.seq)
     this.#sent = this.#cursor
@@ -176,11 +179,12 @@ export class Outgoing {
   }
 
   #sendPage({ changes, upTo }: FeedPage): void {
-    const entries = new Map<string, Entry>()
+    const entries = new Map<string, Placed>()
     let characters = 0
-    for (const { seq, entry, from } of changes) {
+    for (const change of changes) {
+      const { seq, entry, from } = change
       if (characters > MAX_FRAME_CHARACTERS) {
-        this.#send([...entries.values()], this.#cursor)
+        this.#sendPlaced([...entries.values()], this.#cursor)
         entries.clear()
         characters = 0
       }
@@ -188,20 +192,36 @@ export class Outgoing {
       if (from === this.#link.peerId || !this.#lacks(entry.path, seq)) continue
       // Of two changes of a path the later one is enough; it also keeps the place of the later.
       entries.delete(entry.path)
-      entries.set(entry.path, entry)
+      entries.set(entry.path, change)
       characters += sizeOf(entry)
     }
     this.#cursor = upTo
     if (upTo === this.#store.seq) this.#complete = upTo
-    if (entries.size > 0) this.#send([...entries.values()], upTo)
+    if (entries.size > 0) this.#sendPlaced([...entries.values()], upTo)
+  }
+
+  #sendPlaced(placed: readonly Placed[], upTo: number): void {
+    const heard = placed.flatMap((each, place) => (this.#isHeard(each) ? [place] : []))
+    this.#send(
+      placed.map(({ entry }) => entry),
+      upTo,
+      heard,
+    )
+  }
+
+  /** True of a write of this node, from before the link, that somebody has: it may have been deleted since. */
+  #isHeard({ entry: { path, origin }, seq }: Placed): boolean {
+    if (seq > this.#began || origin !== this.#store.nodeId) return false
+    return this.#store.wasAcknowledged(path, seq)
   }
 
   #lacks(path: string, seq: number): boolean {
     return this.#link.keys.some((key, i) => seq > this.#floors[i]! && matches(key, path))
   }
 
-  #send(entries: readonly Entry[], upTo: number): void {
-    const bytes = this.#link.send({ kind: 'changes', since: this.#sent, upTo, entries })
+  #send(entries: readonly Entry[], upTo: number, heard: readonly number[] = []): void {
+    const frame = { kind: 'changes', since: this.#sent, upTo, entries } as const
+    const bytes = this.#link.send(heard.length === 0 ? frame : { ...frame, heard })
     this.#sent = upTo
     this.#completeSent = this.#complete
     this.#inFlight.push({ upTo, complete: this.#complete, bytes })

@@ -1,6 +1,5 @@
 import type { Entry } from '../core/entry.ts'
 import { skerryError } from '../core/errors.ts'
-import { matches } from '../core/path.ts'
 import type { Contest, HashedEntry, Merged, Position } from '../store/store.ts'
 import { type Doubt, doubtOf, Doubts, horizonOf } from './doubt.ts'
 import { WINDOW_BYTES } from './greeting.ts'
@@ -264,7 +263,7 @@ export class Session {
     const entries = this.#refused.acceptable(message.entries, this.keys)
     const known = this.#outgoing?.acknowledged.latest ?? 0
     incoming
-      .merge(entries, upTo, this.#doubtedPaths(entries, message.since))
+      .merge(entries, upTo, this.#doubts.paths(message, entries, this.#peer.nodeId))
       .then((merged) => {
         this.#bytesMerging -= bytes
         const paths = new Set(entries.map(({ path }) => path))
@@ -288,17 +287,6 @@ export class Session {
         mine.has(entry) && (seq <= known || from === this.#peer.nodeId),
     )
     if (forgotten.length > 0) this.#outgoing?.again(forgotten.map(({ entry }) => entry.path))
-  }
-
-  /** Paths of streamed entries that may undo a delete. What the peer wrote itself since is new. */
-  #doubtedPaths(entries: readonly Entry[], since: number): string[] {
-    const keys = this.#doubts.at(since)
-    if (keys.length === 0) return []
-    return entries
-      .filter(({ path, origin }) => {
-        return origin !== this.#peer.nodeId && keys.some((key) => matches(key, path))
-      })
-      .map(({ path }) => path)
   }
 
   #acknowledge({ upTo, seq, aside }: Ack): void {

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
+import { Sync } from '../../src/sync/sync.ts'
 import { PING_INTERVAL_MS } from '../../src/sync/wire.ts'
-import { HandPeer, hello } from './hand.ts'
+import { HandPeer, hello, streamFrom } from './hand.ts'
 import { Loop, loopNode, type LoopNode, put } from './loop.ts'
 
 async function pass(loop: Loop, ms: number, ...nodes: LoopNode[]): Promise<void> {
@@ -43,4 +44,93 @@ test('a peer that doubts this node is named with its keys until it was repaired,
   expect(doubted(node)).toEqual([['users/*']])
   await peer.say({ kind: 'ack', upTo: 1, seq: 0, aside: [] })
   expect(doubted(node)).toEqual([[]])
+})
+
+/** Links two nodes until both have taken in what the other has; each may be linked again later, also with others. */
+async function link(a: LoopNode, b: LoopNode): Promise<void> {
+  const loop = new Loop()
+  const listening = new Sync({ ...b, transport: loop })
+  loop.serve('b', listening)
+  const dialing = new Sync({ ...a, transport: loop, peers: ['b'] })
+  for (const sync of [listening, dialing]) sync.start()
+  await loop.settled()
+  await pass(loop, PING_INTERVAL_MS, a, b)
+  for (const sync of [dialing, listening]) await sync.stop()
+  await loop.settled()
+}
+
+async function remove(node: LoopNode, path: string): Promise<void> {
+  await node.store.write([{ path, decide: () => null }])
+}
+
+/** The tombstones of the node expire. */
+async function expire({ store }: LoopNode): Promise<void> {
+  await store.collect({ waitFor: [], expired: 0n, keys: ['**'], linked: true })
+}
+
+/** Three nodes that are linked only when a test says so. */
+async function apart(...ids: [string, string, string]): Promise<[LoopNode, LoopNode, LoopNode]> {
+  const [a, b, c] = ids.map(async (nodeId) => {
+    const node = await loopNode(new Loop(), nodeId)
+    await node.sync.stop()
+    return node
+  })
+  return [await a!, await b!, await c!]
+}
+
+test('what a doubted peer wrote itself, and others had before it was deleted, is withheld from its stream too', async () => {
+  const [away, other, node] = await apart('away', 'other', 'node')
+  await link(away, node)
+  await put(away, 'users/1', 1)
+  await put(away, 'users/2', 2)
+  await link(away, other)
+  await put(away, 'users/3', 3)
+  await remove(other, 'users/1')
+  await link(other, node)
+  for (const each of [other, node]) await expire(each)
+  await link(away, node)
+  expect(await node.store.read('users/1')).toBeUndefined()
+  expect(node.store.withheldCount).toBe(1)
+  expect((await node.store.read('users/2'))?.data).toBe('2')
+  expect((await node.store.read('users/3'))?.data).toBe('3')
+})
+
+test('of what a peer that was taken back streams, nothing old is taken for new', async () => {
+  const loop = new Loop()
+  const node = await loopNode(loop, 'node', { keys: ['users/*'] })
+  const { epoch, run } = node.store
+  await put(node, 'users/1', 1)
+  const wrote = (path: string) => ({ path, created: 5n, updated: 0n, origin: 'peer', data: '1' })
+  const meet = async (seq: number, path: string): Promise<HandPeer> => {
+    const peer = new HandPeer(loop, node)
+    await peer.say(hello, { kind: 'resume', positions: [{ epoch, run, seq }] })
+    await peer.say(streamFrom(0, true))
+    await peer.say({ kind: 'changes', since: 0, upTo: 1, entries: [wrote(path)] })
+    return peer
+  }
+  const peer = await meet(0, 'users/2')
+  await peer.say({ kind: 'ack', upTo: node.store.seq, seq: 1, aside: [] })
+  await peer.say({ kind: 'repaired', key: 0 })
+  await peer.hangUp()
+  await node.store.raiseHorizons([{ key: 'users/*', stamp: 10n }])
+  await meet(0, 'users/3')
+  expect((await node.store.read('users/2'))?.data).toBe('1')
+  expect(await node.store.read('users/3')).toBeUndefined()
+  expect(node.store.withheldCount).toBe(1)
+})
+
+test('who takes a horizon over doubts peers that have not heard from it since', async () => {
+  const [away, other, node] = await apart('away', 'other', 'node')
+  await put(node, 'users/0', 0)
+  await link(away, node)
+  await put(away, 'users/1', 1)
+  await link(away, other)
+  await remove(other, 'users/1')
+  await expire(other)
+  await link(other, node)
+  await link(away, node)
+  expect(await node.store.read('users/1')).toBeUndefined()
+  expect(node.store.withheldCount).toBe(1)
+  await link(node, other)
+  expect(await other.store.read('users/1')).toBeUndefined()
 })

@@ -46,6 +46,7 @@ const messages: Message[] = [
     upTo: 9,
     entries: [entry, tombstone, { ...entry, overrules: true }],
   },
+  { kind: 'changes', since: 9, upTo: 11, entries: [entry, tombstone], heard: [0] },
   { kind: 'ack', upTo: 9, seq: 12, aside: ['users/1'] },
   { kind: 'ping', clock: 5n },
   { kind: 'pong', clock: 6n, time: 7n },

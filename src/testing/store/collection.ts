@@ -130,7 +130,18 @@ function remembering(test: Test): void {
     await store.raiseHorizons([{ key: '**', stamp: stamp - 1n }])
     assert.deepEqual(store.horizons(), horizons)
     await store.raiseHorizons([{ key: 'users/*', stamp }])
-    assert.deepEqual(store.horizons(), [...horizons, { key: 'users/*', stamp, seq: 0 }])
+    assert.deepEqual(store.horizons(), [...horizons, { key: 'users/*', stamp, seq: 3 }])
+  })
+
+  test('a horizon that is taken over stands at the next change: who lacks that may lack what was collected', async (scene) => {
+    const store = await scene.store()
+    await set(store, 'users/1', '1')
+    const { updated: stamp } = version('', 20, null)
+    await store.raiseHorizons([{ key: 'users/*', stamp }])
+    assert.deepEqual(store.horizons(), [{ key: 'users/*', stamp, seq: 2 }])
+    await set(store, 'users/1', '2')
+    await store.raiseHorizons([{ key: 'users/*', stamp }])
+    assert.deepEqual(store.horizons(), [{ key: 'users/*', stamp, seq: 2 }], 'it was taken before')
   })
 
   test('what was shared once is remembered as deleted while it is not shared', async (scene) => {
