@@ -92,6 +92,9 @@ function checkMerged(
     // Where a delete was forgotten, an older one may have come from who remembers that.
     if (held?.data === null && isForgotten(by, entry)) continue
     if (held === undefined && isForgotten(by, entry)) continue
+    // What its writer could tell nobody before is taken in above a delete that was forgotten; who remembers tells again.
+    const late = held !== undefined && cluster.history.cameLate(by.node, held)
+    if (late && entry.data === null && isForgotten(by, entry)) continue
     // A tombstone that expired went though somebody who is away still has what it deleted.
     const expires = cluster.plan.tombstoneTtlMs !== undefined
     if (held === undefined && expires && stampOf(entry) <= by.horizons.at(entry.path)) continue

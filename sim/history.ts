@@ -314,7 +314,15 @@ export class History {
     if (compareVersions(entry, newest, sha256) >= 0) return
     told.delete(entry.path)
     const floor = this.#floors.get(entry.path)
-    if (floor !== undefined && isTombstone(floor)) this.#floors.set(entry.path, entry)
+    if (floor === undefined) return
+    // What the delete had deleted is owed no more, though nobody was told that the delete is done.
+    const deleted = isTombstone(floor) || compareVersions(newest, floor, sha256) > 0
+    if (deleted) this.#floors.set(entry.path, entry)
+  }
+
+  /** True of a version that came late to a node which has collected a delete at its path. */
+  cameLate(witness: Witness, entry: Entry): boolean {
+    return this.#hasForgotten(witness, entry.path) && this.#late.has(fingerprint(entry, sha256))
   }
 
   /** True if the writer does not know that others have it: it was taken back, or their word was lost. */

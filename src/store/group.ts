@@ -20,7 +20,14 @@ import type {
   Written,
 } from './store.ts'
 import { left, restamped, versionOf } from './outcome.ts'
-import { floorOf, isOutlived, type Knowledge, overruling, replacing } from './replaced.ts'
+import {
+  ceilingOf,
+  floorOf,
+  isOutlived,
+  type Knowledge,
+  overruling,
+  replacing,
+} from './replaced.ts'
 import { Withholding, type WithholdingContext } from './withholding.ts'
 
 /** How often a path is minted before the write is given up. */
@@ -169,7 +176,7 @@ export class Group {
     if (data === undefined || (data === null && seen === undefined)) return left(held)
     const next = minted?.stamp ?? this.#context.clock.next()
     // Where nothing is held, others may still hold a tombstone that was collected here.
-    const floor = held === undefined ? this.#horizon(at) : stampOf(held.entry)
+    const floor = held === undefined ? this.#horizon(at) : ceilingOf(held)
     // Only a version stamped too far ahead can be above the clock: land on it, and be seen at once.
     const overrules = floor >= next
     const stamp = overrules ? floor + 1n : next
@@ -299,7 +306,8 @@ export class Group {
     const stamp = stampOf(held.entry)
     if (this.#context.clock.isAhead(stamp)) return
     this.#context.clock.observe(stamp)
-    const record = { entry: held.entry, seq: held.seq, from: held.from }
+    const { entry, seq, from, replaced } = held
+    const record = { entry, seq, from, ...(replaced && { replaced }) }
     this.#legacy.replace(held, record)
     this.#record(record, held)
   }
@@ -413,7 +421,7 @@ export class Group {
       const key = overruledKey(stampOf(old.entry), old.entry.path)
       this.keep({ key, value: pack(entryTuple(old.entry)) })
     }
-    const replaced = from === '' ? this.#replacing(entry, old) : undefined
+    const replaced = this.#replacing(entry, from, old)
     const numbered = { entry, seq: ++this.#seq, from, ...(replaced && { replaced }) }
     const record = shown === undefined ? numbered : { ...numbered, shown }
     this.#legacy.replace(old, record)
@@ -422,14 +430,13 @@ export class Group {
 
   /** The same write under another stamp. */
   #number(entry: Entry, old: Held): void {
-    const replaced = this.#replacing(entry, old)
+    const replaced = this.#replacing(entry, '', old)
     this.#record({ entry, seq: ++this.#seq, from: '', ...(replaced && { replaced }) }, old)
   }
 
-  /** What a version that is written here takes the place of. */
-  #replacing({ path, origin }: Entry, old: Held | undefined): Replaced | undefined {
-    if (origin !== this.#context.nodeId) return undefined
-    return replacing(old, this.#horizon(path), this.#context)
+  #replacing(entry: Entry, from: string, old: Held | undefined): Replaced | undefined {
+    const horizon = old === undefined ? this.#horizon(entry.path) : 0n
+    return replacing({ entry, from }, old, horizon, this.#context)
   }
 
   #record(held: Held, old: Held | undefined): void {

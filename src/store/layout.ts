@@ -40,7 +40,8 @@ export const CLOCK_KEY = 'mclock'
 
 /**
  * What a version that was written here took the place of. It was made knowing all of that, so it stays above it when
- * it gets a lower stamp; see `Group.restamp`.
+ * it gets a lower stamp; see `Group.restamp`. Of a version of a peer: the delete above it that was forgotten here, over
+ * which the next write has to be.
  */
 export interface Replaced {
   /** The highest stamp of what others have, as far as this node knew; 0 if there was nothing. */
@@ -58,7 +59,7 @@ export interface Held {
   readonly from: string
   /** While the newest version is kept aside: what readers see instead (null: nothing). */
   readonly shown?: Entry | null
-  /** What it took the place of, if it was written here. */
+  /** What it took the place of, or what was deleted after it and forgotten here. */
   readonly replaced?: Replaced | undefined
 }
 

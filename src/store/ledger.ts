@@ -2,7 +2,7 @@ import { pack, readCount, readText, readTuple, unpack } from '../core/codec.ts'
 import { matches } from '../core/path.ts'
 import type { Engine, EngineOp } from './engine.ts'
 import { acknowledgementKey, checkpointKey, peerAndKey, prefixRange } from './layout.ts'
-import { type Acknowledgement, type Checkpoint, type Position, SEEN } from './store.ts'
+import { type Acknowledgement, type Checkpoint, type Heard, type Position, SEEN } from './store.ts'
 
 /** What a ledger does with a group of its store. */
 interface LedgerGroup {
@@ -15,6 +15,8 @@ interface LedgerGroup {
 export class Ledger {
   readonly #checkpoints = new Map<string, Position>()
   readonly #acknowledged = new Map<string, Acknowledgement>()
+  /** What peers have said since, which is not kept yet. */
+  readonly #heard = new Map<string, Heard>()
   /** Changes up to here count as acknowledged. */
   #floor: number
 
@@ -50,7 +52,21 @@ export class Ledger {
     for (const { key, ever } of this.#acknowledged.values()) {
       if (ever >= seq && matches(key, path)) return true
     }
+    for (const { key, after, upTo } of this.#heard.values()) {
+      if (seq > after && seq <= upTo && matches(key, path)) return true
+    }
     return false
+  }
+
+  /** Has what a peer said count at once, until it is kept. */
+  hear(heard: Heard): void {
+    const ledgerKey = acknowledgementKey(heard.peer, heard.key)
+    const before = this.#heard.get(ledgerKey)
+    // What an earlier link heard was kept as it ended.
+    const apart = before === undefined || heard.after > before.upTo
+    const after = apart ? heard.after : Math.min(heard.after, before.after)
+    const upTo = apart ? heard.upTo : Math.max(heard.upTo, before.upTo)
+    this.#heard.set(ledgerKey, { ...heard, after, upTo })
   }
 
   /** Has all changes up to `seq` count as acknowledged. */

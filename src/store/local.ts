@@ -224,6 +224,10 @@ export class LocalStore implements port.Store {
     return this.#ledger.wasAcknowledged(path, seq)
   }
 
+  hear(heard: port.Heard): void {
+    this.#ledger.hear(heard)
+  }
+
   saveAcknowledgements(acknowledgements: readonly port.Acknowledgement[]): Promise<void> {
     return this.#queue.submit((group) => {
       for (const each of acknowledgements) group.keep(this.#ledger.acknowledgementOp(each))

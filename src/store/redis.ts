@@ -194,6 +194,10 @@ export class RedisStore implements port.Store {
     return this.#server.ledger.wasAcknowledged(path, seq)
   }
 
+  hear(heard: port.Heard): void {
+    this.#server.ledger.hear(heard)
+  }
+
   saveAcknowledgements(acknowledgements: readonly port.Acknowledgement[]): Promise<void> {
     return this.#keep((group) => {
       const { ledger } = this.#server

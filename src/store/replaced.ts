@@ -9,23 +9,39 @@ export interface Knowledge {
 }
 
 /**
- * What a version written here takes the place of; undefined if that is nothing.
- * @param horizon the highest stamp that a collected tombstone of the path may have had
+ * What a version takes the place of; undefined if that is nothing.
+ * @param horizon where nothing is held, the highest stamp that a collected tombstone of the path may have had
  */
 export function replacing(
+  { entry, from }: Pick<Held, 'entry' | 'from'>,
   old: Held | undefined,
   horizon: bigint,
   knowledge: Knowledge,
 ): Replaced | undefined {
+  if (from !== '' || entry.origin !== knowledge.nodeId) return lagging(entry, old, horizon)
   if (old === undefined) return horizon === 0n ? undefined : { known: horizon }
-  const { entry, seq, replaced } = old
-  const stamp = stampOf(entry)
+  const { seq, replaced } = old
+  const stamp = stampOf(old.entry)
   const known = replaced?.known ?? 0n
   if (isUnheard(old, knowledge)) {
     const before = replaced?.own
     return { known, own: { seq: before?.seq ?? seq, stamp: higher(before?.stamp ?? 0n, stamp) } }
   }
   return { ...replaced, known: higher(known, stamp) }
+}
+
+/**
+ * What a version of another node stays above in name only: it is older than a delete that was forgotten here, which
+ * others may still have.
+ */
+function lagging(entry: Entry, old: Held | undefined, horizon: bigint): Replaced | undefined {
+  const known = old === undefined ? horizon : (old.replaced?.known ?? 0n)
+  return known > stampOf(entry) ? { known } : undefined
+}
+
+/** The stamp that whatever is written on the version must be above. */
+export function ceilingOf({ entry, replaced }: Held): bigint {
+  return higher(stampOf(entry), replaced?.known ?? 0n)
 }
 
 /**

@@ -115,6 +115,14 @@ export interface Acknowledgement {
   readonly ever: number
 }
 
+/** Changes under a shared key that a peer has acknowledged: numbers above `after`, up to `upTo`. */
+export interface Heard {
+  readonly peer: string
+  readonly key: string
+  readonly after: number
+  readonly upTo: number
+}
+
 /** The newest version of a path with its place in the feed and the peer that it came from. */
 export type Placed = Pick<Change, 'seq' | 'entry' | 'from'>
 
@@ -323,6 +331,8 @@ export interface Store {
   acknowledged(peer: string, key: string): Acknowledgement | undefined
   /** True if some peer, in whatever epoch, has acknowledged the change of that number at the path. */
   wasAcknowledged(path: string, seq: number): boolean
+  /** Has what a peer acknowledges count for {@link Store.wasAcknowledged} at once, before it is kept. */
+  hear(heard: Heard): void
   /** Keeps acknowledgements; they may lag behind, never run ahead. */
   saveAcknowledgements(acknowledgements: readonly Acknowledgement[]): Promise<void>
 

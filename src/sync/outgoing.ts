@@ -17,6 +17,8 @@ const MAX_AGAIN = 1000
 export interface OutgoingLink {
   readonly peerId: string
   readonly keys: readonly string[]
+  /** Shared keys of which the peer may lack what this stream did not bring. */
+  readonly unrepaired: ReadonlySet<string>
   /** Sends the frame; returns its size in bytes. */
   send(message: Changes): number
   failed(error: unknown): void
@@ -93,8 +95,18 @@ export class Outgoing {
       this.#completeThere = complete
     }
     this.acknowledged.note(Math.min(upTo, this.#sent), seq)
+    this.hear()
     this.#answerAsked()
     this.wake()
+  }
+
+  /** Has what the peer says that it has count at once: what this node stamps anew, it may find out at any moment. */
+  hear(): void {
+    const { peerId: peer, keys, unrepaired } = this.#link
+    keys.forEach((key, i) => {
+      const after = unrepaired.has(key) ? this.#floors[i]! : 0
+      this.#store.hear({ peer, key, after, upTo: this.acknowledged.latest })
+    })
   }
 
   /** Up to where the peer has made this store's changes of a shared key durable. */

@@ -209,6 +209,7 @@ export class Session {
     const link = {
       peerId: this.#peer.nodeId,
       keys: this.keys,
+      unrepaired: this.#repairs.open,
       send: (message: Message) => this.#link.send(message),
       failed: (error: unknown) => this.#link.failed(error),
     }
@@ -218,6 +219,7 @@ export class Session {
       if (known[i] === undefined) this.#repairs.need(key)
       if (doubts[i] !== undefined) this.#doubts.begin(key, doubts[i])
     })
+    this.#outgoing.hear()
     this.#link.send({
       kind: 'stream',
       start: this.#outgoing.start,

@@ -288,6 +288,21 @@ test('a late write counts from then on, and must not be lost', async () => {
   expect(await stage.verdict()).toBe('loss')
 })
 
+test('what was deleted, though nobody was told so, is owed no more once a late write undoes the delete', async () => {
+  const deletedAt = async (at: number): Promise<Stage> => {
+    const stage = new Stage('a', 'b', 'c')
+    await stage.has('b', version(5, 'b'))
+    await stage.writes('c', version(8, 'c'))
+    await stage.has('a', version(at, 'a', null))
+    await stage.drops('c')
+    await stage.collects('a')
+    await stage.has('a', version(5, 'b'), 'b')
+    return stage
+  }
+  expect(await (await deletedAt(10)).verdict()).toBe(undefined)
+  expect(await (await deletedAt(7)).verdict()).toBe('loss')
+})
+
 test('a delete that has expired is waited for no more', async () => {
   const stage = new Stage('a', 'b')
   await stage.has('a', version(OLD, 'a'))

@@ -30,6 +30,12 @@ test.each<[string, string, number]>([
   ['an older delete that came to where the newer one was collected', 'tree', 112],
   ['a delete that is forgotten, of what nobody has', 'fencing', 179],
   ['gone with all its disks, and what is left stamped lower since', 'drift', 20779016],
+  [
+    'deleted, and the delete undone by a write that its node could tell nobody',
+    'fencing',
+    61000946,
+  ],
+  ['a late write where a delete was forgotten, beside who remembers it', 'fencing', 61000638],
 ])('no loss: %s (%s, seed %i)', { timeout: 60_000 }, async (_, name, seed) => {
   expect((await simulate(scenarios.get(name)!, seed)).violation).toBe(undefined)
 })

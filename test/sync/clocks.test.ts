@@ -74,6 +74,21 @@ test('a node whose own clock jumps while links stand goes by its leader, and put
   expect(await lead.store.read('users/1')).toBeDefined()
 })
 
+test('what a peer has just acknowledged is not stamped anew', async () => {
+  const loop = new Loop()
+  const lead = await loopNode(loop, 'lead')
+  const node = await loopNode(loop, 'node', { leader: 'lead' })
+  await pass(loop, PING_INTERVAL_MS, lead, node)
+  for (const { env } of [lead, node]) env.stepClock(HOUR_MS)
+  await put(node, 'users/1', 1)
+  await loop.settled()
+  const written = await lead.store.newest('users/1')
+  expect(written).toBeDefined()
+  node.env.stepClock(-HOUR_MS)
+  expect(await node.store.restamp()).toBe(0)
+  expect(await node.store.newest('users/1')).toEqual(written)
+})
+
 test('a slow handshake is no offset: neither what the greeting took nor half of what an answer takes', async () => {
   const loop = new Loop()
   const node = await loopNode(loop, 'node')

@@ -64,7 +64,8 @@ test('a change that was left out of a page for a newer one is not had before tha
   const failed = (error: unknown): never => {
     throw error
   }
-  const outgoing = new Outgoing(store, { peerId: 'there', keys: ['**'], send, failed }, [0], 1)
+  const link = { peerId: 'there', keys: ['**'], unrepaired: new Set<string>(), send, failed }
+  const outgoing = new Outgoing(store, link, [0], 1)
   const put = (path: string) => ({ path, decide: () => '1' })
   const [written] = await store.write([put('hot')])
   const changes = new Map([['hot', written!.seq]])
@@ -87,7 +88,9 @@ test('what a repair is to bring does not count as streamed', async () => {
   const env = new VirtualEnv(1)
   const store = await LocalStore.open(new MemoryEngine(), env, { nodeId: 'here' })
   const [written] = await store.write([{ path: 'users/1', decide: () => '1' }])
-  const link = { peerId: 'there', keys: ['log/*', 'users/*'], send: () => 1, failed: () => {} }
+  const keys = ['log/*', 'users/*']
+  const unrepaired = new Set(['users/*'])
+  const link = { peerId: 'there', keys, unrepaired, send: () => 1, failed: () => {} }
   const outgoing = new Outgoing(store, link, [0, store.seq], 1000)
   outgoing.wake()
   outgoing.ask(store.seq)

@@ -114,6 +114,44 @@ function remembering(test: Test): void {
     assert.equal(await dataAt(store, 'a'), '1')
   })
 
+  for (const [what, data] of [
+    ['an older delete', null],
+    ['a late write', '"late"'],
+  ] as const) {
+    test(`a write on ${what} is stamped above the delete that was collected before that came`, async (scene) => {
+      const place = await scene.place()
+      const before = await scene.store({ place })
+      scene.env.stepClock(3_600_000)
+      const gone = version('a', 3_600_000, null)
+      await merge(before, gone)
+      assert.equal(await before.collect(waitingFor()), 1)
+      await merge(before, version('a', 20, data))
+      scene.env.stepClock(-3_600_000)
+      await before.restamp()
+      await set(before, 'b', '"by the clock put right"')
+      await scene.close(before)
+      const store = await scene.store({ place })
+      await set(store, 'a', '"edited"')
+      assert.equal(await merge(store, gone), 0, 'others may still have it')
+      assert.equal(await dataAt(store, 'a'), '"edited"')
+    })
+  }
+
+  test('a write on what was released is stamped above the delete that it was withheld for', async (scene) => {
+    const store = await scene.store()
+    scene.env.stepClock(3_600_000)
+    const gone = version('users/1', 3_600_000, null)
+    await merge(store, gone)
+    assert.equal(await store.collect(waitingFor()), 1)
+    await offer(store, 'users/1', 20, '"old"')
+    assert.equal(await store.resolveWithheld(['users/1'], 'release'), 1)
+    scene.env.stepClock(-3_600_000)
+    await store.restamp()
+    await set(store, 'users/1', '"edited"')
+    assert.equal(await merge(store, gone), 0)
+    assert.equal(await dataAt(store, 'users/1'), '"edited"')
+  })
+
   test('the horizon rises with what goes, never falls, and survives a restart', async (scene) => {
     const place = await scene.place()
     const before = await scene.store({ place })
