@@ -54,6 +54,9 @@ export interface Surroundings {
 /** How long a node that failed to start waits before the next try, as its supervisor has it. */
 const RESTART_MS = 500
 
+/** How long what a link carries may be on its way: no longer than it takes to find it dead. */
+const ON_ITS_WAY_MS = 40_000
+
 /** One whole node, with the very classes of the product, on simulated hardware. */
 export class Node {
   readonly plan: NodePlan
@@ -61,8 +64,12 @@ export class Node {
   readonly #random: Random
   #process: Process | undefined
   #store: Store | undefined
+  /** The same as it was opened: questions to it are heard by nobody. */
+  #opened: Store | undefined
   #links: Links | undefined
   #state: State | undefined
+  /** When its links last took its version of a path for one that nobody had acknowledged, and its number. */
+  readonly #unheard = new Map<string, { readonly seq: number; readonly atMs: number }>()
 
   constructor(plan: NodePlan, around: Surroundings) {
     this.plan = plan
@@ -90,7 +97,11 @@ export class Node {
 
   knowsAcknowledged(path: string): boolean {
     const seq = this.disk.record(path)?.seq
-    return seq !== undefined && this.#store?.wasAcknowledged(path, seq) === true
+    if (seq === undefined || this.#store === undefined) return false
+    const said = this.#unheard.get(path)
+    // What it offered as such may still be on its way when it learns better.
+    if (said?.seq === seq && this.#around.world.nowMs < said.atMs + ON_ITS_WAY_MS) return false
+    return this.#opened!.wasAcknowledged(path, seq)
   }
 
   /** True from its start to its end, paused or not. */
@@ -281,6 +292,7 @@ export class Node {
     const opened = await open(this.disk.open(process), env, { nodeId: this.id })
     if (!process.alive) return
     const store = this.#witnessed(process, opened)
+    this.#opened = opened
     this.#store = store
     store.watch((commit) => {
       if (process.alive) history.committed(this, commit)
@@ -293,7 +305,7 @@ export class Node {
     links.start()
   }
 
-  /** The store, whose collections the history hears of. */
+  /** The store, of whose collections the history hears, and of what it offers as heard by nobody. */
   #witnessed(process: Process, opened: Store): Store {
     return override(opened, {
       collect: async (store, rule: CollectionRule) => {
@@ -303,6 +315,11 @@ export class Node {
           this.#around.history.collected(this, rule.linked ? shared : [])
         }
         return gone
+      },
+      wasAcknowledged: (store, path: string, seq: number) => {
+        const acknowledged = store.wasAcknowledged(path, seq)
+        if (!acknowledged) this.#unheard.set(path, { seq, atMs: this.#around.world.nowMs })
+        return acknowledged
       },
     })
   }

@@ -114,11 +114,11 @@ function remembering(test: Test): void {
     assert.equal(await dataAt(store, 'a'), '1')
   })
 
-  for (const [what, data] of [
-    ['an older delete', null],
-    ['a late write', '"late"'],
+  for (const [name, data] of [
+    ['a write on an older delete is stamped above the one that was collected before', null],
+    ['a write on what came late is stamped above the delete that was collected before', '"late"'],
   ] as const) {
-    test(`a write on ${what} is stamped above the delete that was collected before that came`, async (scene) => {
+    test(name, async (scene) => {
       const place = await scene.place()
       const before = await scene.store({ place })
       scene.env.stepClock(3_600_000)
