@@ -1,4 +1,4 @@
-import { fastify, type FastifyInstance } from 'fastify'
+import { fastify, type FastifyInstance, type FastifyServerFactory } from 'fastify'
 import type { Server as HttpsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import type { Registry } from 'prom-client'
@@ -18,7 +18,6 @@ import type { Principal, Verb } from './access/access.ts'
 import { hostAndPort, isWildcard, serverUrl } from './address.ts'
 import { SocketChannel } from './sockets/channel.ts'
 import type { ClusterNode } from './cluster/node.ts'
-import { allowCompression } from './rest/compression.ts'
 import type { PeerHeaders } from './access/credentials.ts'
 import { answerClientError, answerFailure, failureOf } from './failure.ts'
 import { Dashboard } from './pages/dashboard.ts'
@@ -28,6 +27,7 @@ import { InFlight } from './health/inflight.ts'
 import { LagWatch } from './health/lag.ts'
 import { LiveSockets } from './sockets/live.ts'
 import { LinkLog } from './link-log.ts'
+import { listenerFactory } from './listener.ts'
 import { Links } from './links.ts'
 import { type Logger, silent } from './log.ts'
 import { Metrics, type MetricsSource } from './health/metrics.ts'
@@ -304,39 +304,48 @@ export class Server {
     )
   }
 
+  #listeners(): FastifyServerFactory {
+    return listenerFactory({
+      // Who names no host is answered where errors have a code.
+      http: { ...patienceOf(this.#options.requestTimeoutMs), requireHostHeader: false },
+      tls: this.#perimeter.certificates?.serverOptions,
+      around: (handle) =>
+        this.#inFlight.following((request, response) => {
+          request.url = originForm(request)
+          handle(request, response)
+        }),
+    })
+  }
+
   #application(): FastifyInstance {
     const { bodyLimitBytes, requestTimeoutMs } = this.#options
-    const { certificates } = this.#perimeter
-    // Who names no host is answered where errors have a code.
-    const http = { ...patienceOf(requestTimeoutMs), requireHostHeader: false }
     const app = fastify({
-      ...(certificates ? { https: { ...certificates.serverOptions, ...http } } : { http }),
+      serverFactory: this.#listeners(),
       bodyLimit: bodyLimitBytes,
       requestTimeout: requestTimeoutMs,
-      rewriteUrl: originForm,
       return503OnClosing: false,
       clientErrorHandler: answerClientError,
       frameworkErrors: (error, request, reply) =>
         answerFailure(failureOf(error, bodyLimitBytes), request, reply, this.#logger),
     })
-    app.setErrorHandler((error, request, reply) =>
-      answerFailure(failureOf(error, bodyLimitBytes), request, reply, this.#logger),
-    )
+    app.setErrorHandler((error, request, reply) => {
+      this.#metrics.requests.refused(request)
+      answerFailure(failureOf(error, bodyLimitBytes), request, reply, this.#logger)
+    })
     app.setNotFoundHandler(async (request, reply) => {
       void reply.header('allow', METHODS)
       throw skerryError('METHOD_NOT_ALLOWED', request.method, METHODS)
     })
-    app.addHook('onRequest', (request, reply, done) => {
-      this.#inFlight.follow(request, reply)
+    app.addHook('onRequest', (request, _reply, done) => {
       const { url } = request.raw
       if (this.#phase === 'stopping' && url !== '/healthz' && url !== '/readyz') {
         throw skerryError('NOT_READY')
       }
       done()
     })
+    this.#metrics.requests.follow(app)
     this.#perimeter.guard(app)
     this.routes.serve(app)
-    allowCompression(app)
     this.#metrics.serve(app)
     const source = { state: this.#text, status: () => this.status() }
     const dashboard = this.#options.static ? undefined : Dashboard.built()

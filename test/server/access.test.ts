@@ -236,6 +236,16 @@ test('routes of an application are closed too, unless they are open', async () =
   expect(await get('/_mine/name')).toContain('SKERRY_UNAUTHENTICATED')
   expect(await get('/_mine/name', bearer(tokens.ada))).toBe('ada')
   expect(await get('/_mine/open')).toBe('open')
+  expect(await get('/_mine/%6fpen')).toBe('open')
+  expect(await get('/_%6dine/open')).toContain('SKERRY_UNAUTHENTICATED')
+  await server.close()
+})
+
+test('an open route may begin with a parameter', async () => {
+  const server = await createServer({ memory: true, port: 0, tokenFile: await tokenFile() })
+  server.app.get('/:anything/open', { config: { open: true } }, async () => 'open')
+  expect((await server.app.inject('/this/open')).payload).toBe('open')
+  expect((await server.app.inject('/this')).statusCode).toBe(401)
   await server.close()
 })
 

@@ -1,3 +1,4 @@
+import { writeFile } from 'node:fs/promises'
 import { Counter } from 'prom-client'
 import { expect, test, vi } from 'vitest'
 import { generateKey } from '../../src/events.ts'
@@ -38,6 +39,30 @@ test('metrics tell what was served, by route and never by path', async () => {
   expect(told.get('skerry_changes_total')).toBe(5)
   expect(told.get('skerry_ready')).toBe(1)
   expect([...told.keys()].join()).not.toMatch(/box|none"?[^,}"]*\/|127\.0/)
+})
+
+test('a request that is refused before its route is counted with it all the same', async () => {
+  const file = `${await directory()}/tokens.json`
+  await writeFile(file, '{"tokens": []}')
+  const { url, metrics } = await runningNode({ tokenFile: file })
+  await fetch(`${url}/box/1`)
+  await fetch(`${url}/_skerry/status`)
+  const told = await metrics.metrics()
+  const refused = (route: string) =>
+    `skerry_http_requests_total{method="GET",route="${route}",status="401"} 1`
+  expect(told).toContain(refused('/*'))
+  expect(told).toContain(refused('/_skerry/status'))
+})
+
+test('reset by prom-client, durations begin anew', async () => {
+  const { url, metrics } = await runningNode()
+  const count = 'skerry_http_request_duration_seconds_count{method="GET",route="/*"}'
+  await fetch(`${url}/none`)
+  expect(await metrics.metrics()).toContain(`${count} 1`)
+  metrics.resetMetrics()
+  expect(await metrics.metrics()).toContain(`${count} 0`)
+  await fetch(`${url}/none`)
+  expect(await metrics.metrics()).toContain(`${count} 1`)
 })
 
 test('a scrape makes the status once, and the next one makes it anew', async () => {

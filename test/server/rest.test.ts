@@ -293,3 +293,19 @@ test('large answers are compressed for who takes that, small ones never', async 
   }
   expect((await get('small', 'gzip')).headers.get('content-encoding')).toBeNull()
 })
+
+test('an answer that could be compressed says so to caches, compressed or not', async () => {
+  const origin = 'https://app.example'
+  const { url, state } = await runningNode({ allowedOrigins: [origin] })
+  await state.text.set('large', `"${'x'.repeat(20_000)}"`)
+  const get = (headers: Record<string, string>) => fetch(`${url}/large`, { headers })
+  const plain = await get({ 'accept-encoding': 'gzip;q=0, identity' })
+  expect(plain.headers.get('content-encoding')).toBeNull()
+  expect(plain.headers.get('vary')).toBe('accept-encoding')
+  const packed = await get({ 'accept-encoding': 'deflate, gzip;q=0.5, br;q=0.1', origin })
+  expect(packed.headers.get('content-encoding')).toBe('gzip')
+  expect(packed.headers.get('vary')).toBe('origin, accept-encoding')
+  const head = await fetch(`${url}/large`, { method: 'HEAD', headers: { 'accept-encoding': 'br' } })
+  expect(head.headers.get('content-encoding')).toBe('br')
+  expect(await head.text()).toBe('')
+})

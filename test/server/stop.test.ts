@@ -36,3 +36,20 @@ test('a stop answers a slow body, and lets go of idle connections and open socke
   expect(await watching.closed).toBe(1001)
   await watching.watcher.frames(2)
 })
+
+test('a stop waits for an answer that was given at once and is not read yet', async () => {
+  const server = await runningNode()
+  const text = `"${'x'.repeat(8 * 1024 * 1024)}"`
+  await server.state.text.set('large', text)
+  const slow = connected(server.url)
+  const handled = once(server.app.server, 'request')
+  slow.socket.pause()
+  slow.socket.write('GET /large HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n')
+  await handled
+  const ended = once(slow.socket, 'close')
+  const stopped = server.close()
+  slow.socket.resume()
+  await Promise.all([stopped, ended])
+  expect(slow.told().length).toBeGreaterThan(text.length)
+  expect(slow.told().endsWith('x"}')).toBe(true)
+})

@@ -77,8 +77,9 @@ export async function adminOnly(request: FastifyRequest): Promise<void> {
  */
 export function authenticate(app: FastifyInstance, authenticator: Authenticator): void {
   app.decorateRequest('principal')
+  const open = new OpenRoutes(app)
   app.addHook('onRequest', (request, _reply, done) => {
-    if (request.routeOptions.config.open === true) {
+    if (open.has(request)) {
       request.principal = ANYBODY
       done()
       return
@@ -97,6 +98,36 @@ export function authenticate(app: FastifyInstance, authenticator: Authenticator)
       done()
     }
   })
+}
+
+/** Tells the routes from now on that are open. Most requests end with a look at how their target begins. */
+class OpenRoutes {
+  /** First segments of their patterns. */
+  readonly #heads = new Set<string>()
+  /** True if one of them begins with a parameter. */
+  #anyHead = false
+
+  constructor(app: FastifyInstance) {
+    app.addHook('onRoute', ({ url, config }) => {
+      if (config?.open !== true) return
+      const head = headOf(url)
+      this.#heads.add(head)
+      this.#anyHead ||= /[:*]/.test(head)
+    })
+  }
+
+  /** A target written otherwise than the pattern, such as with percent signs, is not taken for open. */
+  has(request: FastifyRequest): boolean {
+    if (!this.#anyHead && !this.#heads.has(headOf(request.raw.url!))) return false
+    return request.routeOptions.config.open === true
+  }
+}
+
+/** `/users/42?v` → `users` */
+function headOf(target: string): string {
+  let end = 1
+  while (end < target.length && target[end] !== '/' && target[end] !== '?') end++
+  return target.slice(1, end)
 }
 
 /** Whoever asks an open route: it needs no rights there, and so has none. */

@@ -1,8 +1,12 @@
-import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 import type { Env } from '../../core/env.ts'
 
 /** Is told of an answer that has gone out, and how long after its request's head. */
-export type Answered = (request: FastifyRequest, reply: FastifyReply, elapsedMs: number) => void
+export type Answered = (
+  request: IncomingMessage,
+  response: ServerResponse,
+  elapsedMs: number,
+) => void
 
 /** Follows the requests that are not answered yet, so that a stop can wait for them. */
 export class InFlight {
@@ -17,20 +21,16 @@ export class InFlight {
   }
 
   /**
-   * Follows a request until its answer has gone out, or nobody waits for it any more. One listener does for all:
-   * a hook `onResponse` would have Fastify add two more to each request.
+   * Has requests handled, and follows each until its answer has gone out, or nobody waits for it any more. Most are
+   * answered at once: that costs them neither a listener nor a hook.
    */
-  follow(request: FastifyRequest, reply: FastifyReply): void {
-    this.#count++
-    const startMs = this.#env.monotonicMs()
-    // It comes once, after the last byte was handed over as well as when the other side has gone.
-    reply.raw.on('close', () => {
-      if (reply.raw.writableFinished) {
-        this.#answered(request, reply, this.#env.monotonicMs() - startMs)
-      }
-      this.#count--
-      if (this.#count === 0) for (const resolve of this.#waiting.splice(0)) resolve()
-    })
+  following(handle: RequestListener): RequestListener {
+    return (request, response) => {
+      const startMs = this.#env.monotonicMs()
+      handle(request, response)
+      if (isOut(response)) this.#answered(request, response, this.#env.monotonicMs() - startMs)
+      else this.#follow(request, response, startMs)
+    }
   }
 
   /** Resolves when no request is in flight. */
@@ -38,4 +38,21 @@ export class InFlight {
     if (this.#count === 0) return Promise.resolve()
     return new Promise((resolve) => this.#waiting.push(resolve))
   }
+
+  #follow(request: IncomingMessage, response: ServerResponse, startMs: number): void {
+    this.#count++
+    // It comes once, after the last byte was handed over as well as when the other side has gone.
+    response.on('close', () => {
+      if (response.writableFinished) {
+        this.#answered(request, response, this.#env.monotonicMs() - startMs)
+      }
+      this.#count--
+      if (this.#count === 0) for (const resolve of this.#waiting.splice(0)) resolve()
+    })
+  }
+}
+
+/** True if the whole answer was handed to the operating system. */
+function isOut({ writableEnded, socket }: ServerResponse): boolean {
+  return writableEnded && socket?.writableLength === 0
 }

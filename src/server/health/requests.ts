@@ -1,4 +1,5 @@
-import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Counter, Histogram, type MetricValueWithName, type Registry } from 'prom-client'
 
 /** Upper bounds of the buckets of durations, in seconds. */
@@ -9,6 +10,11 @@ const HELP = 'From the head of a request to the end of its answer.'
 
 type Label = 'method' | 'route'
 
+/** What stands for the route of a request that has none. */
+const NO_ROUTE = 'none'
+
+const FIGURES = Symbol('figures')
+
 /**
  * Numbers about requests. They are counted plainly, and told to prom-client when it asks: it looks labels and
  * buckets up for each observation, which a request would notice.
@@ -16,7 +22,7 @@ type Label = 'method' | 'route'
 export class RequestFigures {
   readonly #requests: Counter
   readonly #durations: Durations
-  readonly #figures = new Map<string, { count: number; readonly told: Counter.Internal }>()
+  readonly #routes = new Map<string, RouteFigures>()
 
   constructor(registry: Registry) {
     const registers = [registry]
@@ -26,81 +32,112 @@ export class RequestFigures {
       labelNames: ['method', 'route', 'status'],
       registers,
       collect: () => {
-        for (const figure of this.#figures.values()) {
-          figure.told.inc(figure.count)
-          figure.count = 0
-        }
+        for (const [route, figures] of this.#routes) figures.tell(route, this.#requests)
       },
     })
-    this.#durations = new Durations(registry)
+    this.#durations = new Durations(registry, this.#routes)
+  }
+
+  /** Has requests know the figures of their route, for routes from now on: asking Fastify for it costs more. */
+  follow(app: FastifyInstance): void {
+    app.addHook('onRoute', (route) => {
+      const figures = this.#of(route.url)
+      const know = ({ raw }: FastifyRequest, _reply: FastifyReply, done: () => void): void => {
+        raw[FIGURES] = figures
+        done()
+      }
+      route.onRequest = [know, ...[route.onRequest ?? []].flat()]
+    })
+  }
+
+  /** Has a request know its figures that was refused before its route was come to. */
+  refused({ raw, routeOptions }: FastifyRequest): void {
+    raw[FIGURES] ??= this.#of(routeOptions.url ?? NO_ROUTE)
   }
 
   /** Counts an answer that has gone out. */
-  answered(request: FastifyRequest, { raw }: FastifyReply, elapsedMs: number): void {
-    const { method } = request
-    // The pattern of a route, never the path that was asked for.
-    const route = request.routeOptions.url ?? 'none'
-    const key = `${method} ${route}`
-    const keyWithStatus = `${key} ${raw.statusCode}`
-    let figure = this.#figures.get(keyWithStatus)
-    if (figure === undefined) {
-      const status = String(raw.statusCode)
-      figure = { count: 0, told: this.#requests.labels({ method, route, status }) }
-      this.#figures.set(keyWithStatus, figure)
+  answered(request: IncomingMessage, { statusCode }: ServerResponse, elapsedMs: number): void {
+    const figures = request[FIGURES] ?? this.#of(NO_ROUTE)
+    figures.answered(request.method!, statusCode, elapsedMs)
+  }
+
+  /** @param route the pattern of a route, never the path that was asked for */
+  #of(route: string): RouteFigures {
+    let figures = this.#routes.get(route)
+    if (figures === undefined) this.#routes.set(route, (figures = new RouteFigures()))
+    return figures
+  }
+}
+
+/** The figures of one route, by method. */
+class RouteFigures {
+  readonly series = new Map<string, Series>()
+
+  answered(method: string, status: number, elapsedMs: number): void {
+    let series = this.series.get(method)
+    if (series === undefined) this.series.set(method, (series = new Series()))
+    series.observe(status, elapsedMs / 1000)
+  }
+
+  /** Tells prom-client what was counted since it asked last. */
+  tell(route: string, requests: Counter): void {
+    for (const [method, { statuses }] of this.series) {
+      for (const [status, count] of statuses) {
+        requests.inc({ method, route, status: String(status) }, count)
+      }
+      statuses.clear()
     }
-    figure.count++
-    this.#durations.of(key, method, route).observe(elapsedMs / 1000)
   }
 }
 
 /** How long requests took. */
 class Durations extends Histogram<Label> {
-  readonly #series = new Map<string, Series>()
+  readonly #routes: ReadonlyMap<string, RouteFigures>
 
-  constructor(registry: Registry) {
+  constructor(registry: Registry, routes: ReadonlyMap<string, RouteFigures>) {
     const registers = [registry]
     super({ name: DURATION, help: HELP, labelNames: ['method', 'route'], buckets: [], registers })
-  }
-
-  of(key: string, method: string, route: string): Series {
-    let series = this.#series.get(key)
-    if (series === undefined) this.#series.set(key, (series = new Series({ method, route })))
-    return series
+    this.#routes = routes
   }
 
   /** What the registry and `get` of prom-client's own ask; its types don't tell. */
   async getForPromString() {
-    const values = [...this.#series.values()].flatMap((series) => series.values())
+    const values = [...this.#routes].flatMap(([route, figures]) =>
+      [...figures.series].flatMap(([method, series]) => series.values({ method, route })),
+    )
     return { name: DURATION, help: HELP, type: 'histogram', aggregator: 'sum', values }
   }
 
   override reset(): void {
     super.reset()
     // The constructor of prom-client calls it too.
-    if (#series in this) this.#series.clear()
+    if (!(#routes in this)) return
+    for (const { series } of this.#routes.values()) for (const each of series.values()) each.reset()
   }
 }
 
-/** The durations of one route's requests of one method. */
+/** What came of one route's requests of one method. */
 class Series {
-  readonly #labels: Readonly<Record<Label, string>>
+  /** How many were answered with a status, since it was told last. */
+  readonly statuses = new Map<number, number>()
   /** How many fell into each bucket and into none before it; the last one has no upper bound. */
   readonly #counts = new Array<number>(BUCKETS_SECONDS.length + 1).fill(0)
   #sum = 0
 
-  constructor(labels: Readonly<Record<Label, string>>) {
-    this.#labels = labels
-  }
-
-  observe(seconds: number): void {
+  observe(status: number, seconds: number): void {
+    this.statuses.set(status, (this.statuses.get(status) ?? 0) + 1)
     let at = 0
     while (at < BUCKETS_SECONDS.length && seconds > BUCKETS_SECONDS[at]!) at++
     this.#counts[at]!++
     this.#sum += seconds
   }
 
-  values(): MetricValueWithName<Label | 'le'>[] {
-    const labels = this.#labels
+  reset(): void {
+    this.#counts.fill(0)
+    this.#sum = 0
+  }
+
+  values(labels: Readonly<Record<Label, string>>): MetricValueWithName<Label | 'le'>[] {
     let count = 0
     const buckets = this.#counts.map((more, at) => {
       const le = BUCKETS_SECONDS[at] ?? '+Inf'
@@ -111,5 +148,12 @@ class Series {
       { metricName: `${DURATION}_sum`, labels, value: this.#sum },
       { metricName: `${DURATION}_count`, labels, value: count },
     ]
+  }
+}
+
+declare module 'node:http' {
+  interface IncomingMessage {
+    /** Where its answer is counted; undefined until its route was come to. */
+    [FIGURES]?: RouteFigures
   }
 }

@@ -49,11 +49,9 @@ export function restRoutes(state: State, { status, beforeRead }: RestParts) {
       void reply.header('content-type', JSON_TYPE)
       return isGlob(path) ? list(from, path, request, reply) : read(from, path, request, reply)
     })
-    // Their answers are too short to be worth compressing.
-    const short = { compress: false } as const
-    app.post('/*', short, (request, reply) => write(state, request, reply))
-    app.patch('/*', short, (request, reply) => patch(state, request, reply))
-    app.delete('/*', short, (request, reply) => remove(state, request, reply))
+    app.post('/*', (request, reply) => write(state, request, reply))
+    app.patch('/*', (request, reply) => patch(state, request, reply))
+    app.delete('/*', (request, reply) => remove(state, request, reply))
     batchRoute(app, state)
     historyRoutes(app, state)
   }
