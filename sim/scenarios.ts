@@ -24,13 +24,22 @@ export const topologies: readonly Scene[] = [
 export const deletes: readonly Scene[] = [collection, fencing]
 
 /** What turns a whole cluster, or a node, upside down. */
-export const upheavals: readonly Scene[] = [clone, rotationScene(), drift]
+export const upheavals: readonly Scene[] = [clone, rotationScene()]
+
+/** Clocks that lie. */
+export const clocks: readonly Scene[] = [drift]
 
 /** What those see who watch. */
 export const views: readonly Scene[] = [watching]
 
 /** What seeds play through: each seed another course of it. */
-export const scenes: readonly Scene[] = [...topologies, ...deletes, ...upheavals, ...views]
+export const scenes: readonly Scene[] = [
+  ...topologies,
+  ...deletes,
+  ...upheavals,
+  ...clocks,
+  ...views,
+]
 
 /** Every scenario by name. */
 export const scenarios: ReadonlyMap<string, Scenario> = new Map(

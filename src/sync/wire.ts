@@ -11,6 +11,9 @@ export const PING_INTERVAL_MS = 10_000
 /** A peer silent for so long is taken for gone. */
 export const SILENCE_LIMIT_MS = 30_000
 
+/** How often a link that waits for the peer's clock asks again at once, where an answer said nothing. */
+export const MAX_ASKED_AGAIN = 8
+
 /** What a wire tells its link. */
 export interface WireListener {
   message(message: Message, bytes: number): void
@@ -40,6 +43,7 @@ export class Wire {
   #cancelPing: CancelTimer
   #probes: (() => void)[] = []
   #measuring: (() => void)[] = []
+  #askedAgain = 0
   #closed = false
 
   constructor(env: Env, channel: Channel, clock: PeerClock, listener: WireListener) {
@@ -129,7 +133,14 @@ export class Wire {
     if (this.#clock.note(pong)) {
       this.#endMeasuring()
       this.#listener.measured()
-    } else if (this.#measuring.length > 0) this.#sendPing()
+    } else if (this.#measuring.length > 0) this.#askAgain()
+  }
+
+  /** Who answers in vain all the time is asked with the next ping, as long as whoever waits has time. */
+  #askAgain(): void {
+    if (this.#askedAgain === MAX_ASKED_AGAIN) return
+    this.#askedAgain++
+    this.#sendPing()
   }
 
   #sendPing(): void {
@@ -140,6 +151,7 @@ export class Wire {
   #endMeasuring(): void {
     const measuring = this.#measuring
     this.#measuring = []
+    this.#askedAgain = 0
     for (const resolve of measuring) resolve()
   }
 

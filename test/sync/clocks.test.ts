@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { stampOf } from '../../src/core/entry.ts'
 import { NS_PER_MS } from '../../src/core/env.ts'
 import type { SyncEvent } from '../../src/sync/event.ts'
-import { PING_INTERVAL_MS } from '../../src/sync/wire.ts'
+import { MAX_ASKED_AGAIN, PING_INTERVAL_MS } from '../../src/sync/wire.ts'
 import { HandPeer, hello, streamFrom } from './hand.ts'
 import { Loop, type LoopNode, loopNode, put } from './loop.ts'
 
@@ -87,6 +87,40 @@ test('what a peer has just acknowledged is not stamped anew', async () => {
   node.env.stepClock(-HOUR_MS)
   expect(await node.store.restamp()).toBe(0)
   expect(await node.store.newest('users/1')).toEqual(written)
+})
+
+test('a peer whose answers say nothing about its clock is asked again so many times, and let go in the end', async () => {
+  const loop = new Loop()
+  const node = await loopNode(loop, 'node')
+  const peer = new HandPeer(loop, node)
+  const answer = (): bigint => {
+    // Whoever sets this node's clock between question and answer makes that worthless.
+    node.env.stepClock(HOUR_MS)
+    return node.env.now()
+  }
+  peer.clock = answer
+  await peer.say(hello)
+  for (let i = 0; i < 10 * MAX_ASKED_AGAIN; i++) await peer.say({ kind: 'pong', clock: answer() })
+  expect(peer.all('ping')).toHaveLength(1 + MAX_ASKED_AGAIN)
+  expect(peer.all('resume')).toEqual([])
+  await pass(loop, PING_INTERVAL_MS, node)
+  expect(peer.bye).toBe('SKERRY_LINK_TIMEOUT')
+})
+
+test('a peer whose answer says something at last is let in, however many said nothing before', async () => {
+  const loop = new Loop()
+  const node = await loopNode(loop, 'node')
+  const peer = new HandPeer(loop, node)
+  peer.clock = () => {
+    node.env.stepClock(HOUR_MS)
+    return node.env.now()
+  }
+  await peer.say(hello)
+  for (let i = 1; i < MAX_ASKED_AGAIN; i++) {
+    await peer.say({ kind: 'pong', clock: peer.clock() })
+  }
+  await peer.say({ kind: 'pong', clock: node.env.now() })
+  expect(peer.all('resume')).toHaveLength(1)
 })
 
 test('a slow handshake is no offset: neither what the greeting took nor half of what an answer takes', async () => {

@@ -1,0 +1,4 @@
+import { clocks } from '../../sim/scenarios.ts'
+import { shareOfSeeds } from './seeds.ts'
+
+shareOfSeeds(clocks)
