@@ -165,8 +165,8 @@ export const settings: readonly Setting[] = [
     type: 'integer',
     value: '<ms>',
     description: 'after so long a tombstone goes though a known node lacks it; by default 30 days',
-    expected: 'a whole number of milliseconds, at least 1',
-    limits: { minimum: 1 },
+    expected: 'a whole number of milliseconds, at least 60,000',
+    limits: { minimum: 60_000 },
   },
   {
     name: 'bodyLimitBytes',

@@ -1,6 +1,7 @@
 import { skerryError } from '../core/errors.ts'
 import { assertHistory } from '../state/keeping.ts'
 import type { StoreOpener } from '../store/opener.ts'
+import { MIN_TOMBSTONE_TTL_MS } from '../sync/options.ts'
 import { isLoopback } from './access/host.ts'
 import { isKeyFile, JWT_ALGORITHMS } from './access/jwt.ts'
 import { linkUrl } from './address.ts'
@@ -56,7 +57,8 @@ export const checks: Record<keyof ServerOptions, Check> = {
   maxClockDriftMs: (name, value) => checkWhole(name, value, Number.MAX_SAFE_INTEGER),
   tombstoneTtlMs: (name, value) => {
     checkWhole(name, value, Number.MAX_SAFE_INTEGER)
-    check(name, value, value !== 0, 'use at least 1')
+    const holds = (value as number) >= MIN_TOMBSTONE_TTL_MS
+    check(name, value, holds, `use at least ${MIN_TOMBSTONE_TTL_MS}: a minute`)
   },
   bodyLimitBytes: (name, value) => checkWhole(name, value, MAX_BODY_LIMIT_BYTES),
   requestTimeoutMs: (name, value) => {

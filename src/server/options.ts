@@ -34,7 +34,7 @@ export interface ServerOptions extends PivotOptions {
   readonly peers?: readonly string[]
   /** How far ahead of the clock a peer's entry may be before it is kept aside, in ms. Default 60,000. */
   readonly maxClockDriftMs?: number
-  /** After so many ms a tombstone goes, though a known peer has yet to have it. Default 2,592,000,000: 30 days. */
+  /** After so many ms a tombstone goes, though a known peer lacks it; at least 60,000. Default 2,592,000,000: 30 days. */
   readonly tombstoneTtlMs?: number
   /** The largest body of a request, in bytes. Default 10,485,760. */
   readonly bodyLimitBytes?: number

@@ -9,6 +9,12 @@ export const DEFAULT_REPAIR_INTERVAL_MS = 600_000
 
 export const DEFAULT_COLLECT_INTERVAL_MS = 60_000
 
+/**
+ * The least that `tombstoneTtlMs` may be. A link that has gone silent stands for up to 40 s, and nothing is doubted
+ * that comes when it is heard from again: no delete may be forgotten meanwhile.
+ */
+export const MIN_TOMBSTONE_TTL_MS = 60_000
+
 /** The default of `tombstoneTtlMs`: 30 days. */
 export const DEFAULT_TOMBSTONE_TTL_MS = 2_592_000_000
 
@@ -36,7 +42,10 @@ export interface SyncOptions {
   readonly repairIntervalMs?: number
   /** How long between two looks for tombstones that may go, give or take half of it. Default 60,000 ms. */
   readonly collectIntervalMs?: number
-  /** After so long a tombstone goes though a peer has not acknowledged it. Default 2,592,000,000 ms: 30 days. */
+  /**
+   * After so long a tombstone goes though a peer has not acknowledged it. Default 2,592,000,000 ms: 30 days; a node
+   * takes no less than {@link MIN_TOMBSTONE_TTL_MS}.
+   */
   readonly tombstoneTtlMs?: number
   /** Peers of the pivot protocol that share keys of the store. Default: those noted in it. */
   readonly pivotPeers?: PivotPeers

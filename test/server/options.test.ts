@@ -47,6 +47,7 @@ test.each([
   [{ leader: 'http://user:pass@x' }, 'SKERRY_OPTION_INVALID', "'leader'"],
   [{ peers: ['x:1', 'http://'] }, 'SKERRY_OPTION_INVALID', "'peers'"],
   [{ tombstoneTtlMs: 0 }, 'SKERRY_OPTION_INVALID', "'tombstoneTtlMs'"],
+  [{ tombstoneTtlMs: 59_999 }, 'SKERRY_OPTION_INVALID', "'tombstoneTtlMs'"],
   [{ maxClockDriftMs: -1 }, 'SKERRY_OPTION_INVALID', "'maxClockDriftMs'"],
   [{ requestTimeoutMs: 0 }, 'SKERRY_OPTION_INVALID', "'requestTimeoutMs'"],
   [{ requestTimeoutMs: 1e9 }, 'SKERRY_OPTION_INVALID', "'requestTimeoutMs'"],
