@@ -116,6 +116,7 @@ export class Rules {
   /** What readers of the pattern see; undefined if that is everything. */
   reader(pattern: string): Reader | undefined {
     const [read, readList] = [this.#of('read'), this.#of('readList')]
+    if (read.all.length + readList.all.length === 0) return undefined
     const touches = (rules: Winners, kind: 'read' | 'readList'): boolean =>
       rules.all.some(
         (rule) => rule.filter[kind] !== undefined && intersect(rule.pattern, pattern) !== undefined,

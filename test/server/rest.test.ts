@@ -309,3 +309,29 @@ test('an answer that could be compressed says so to caches, compressed or not', 
   expect(head.headers.get('content-encoding')).toBe('br')
   expect(await head.text()).toBe('')
 })
+
+test('an answer that is kept is that of the version which is there, as filters show it now', async () => {
+  let asked = 0
+  const { url } = await runningNode({
+    filters: { 'counted/*': { read: () => ({ data: { asked: ++asked } }) } },
+  })
+  const get = async (path: string) => {
+    const response = await fetch(`${url}/${path}`)
+    const { data } = (await response.json()) as { data: unknown }
+    return { data, etag: response.headers.get('etag') }
+  }
+  const set = (path: string, body: string) => fetch(`${url}/${path}`, { method: 'POST', body })
+  await set('plain', '1')
+  const first = await get('plain')
+  expect(await get('plain')).toEqual(first)
+  await set('plain', '2')
+  const second = await get('plain')
+  expect(second.data).toBe(2)
+  expect(second.etag).not.toBe(first.etag)
+  await fetch(`${url}/plain`, { method: 'DELETE' })
+  expect((await fetch(`${url}/plain`)).status).toBe(404)
+  await set('counted/a', '1')
+  const shown = await get('counted/a')
+  expect(shown.data).toEqual({ asked: 1 })
+  expect(await get('counted/a')).toEqual({ data: { asked: 2 }, etag: shown.etag })
+})

@@ -8,6 +8,7 @@ import type { PatchForm, WriteRequest, WriteResult } from '../../state/writing.t
 import { assertMay } from '../access/access.ts'
 import { targetPath, targetQuery } from '../address.ts'
 import { turnEnd } from '../turn.ts'
+import { Answers } from './answers.ts'
 import { batchRoute } from './batch.ts'
 import { bodyText, JSON_TYPE } from './body.ts'
 import { commitOf, shortOf } from './commit.ts'
@@ -41,13 +42,16 @@ export function restRoutes(state: State, { status, beforeRead }: RestParts) {
         done(null, body),
       )
     }
+    const [ofState, ofStatus] = [new Answers(state), new Answers(status)]
     app.get('/*', (request, reply) => {
       const path = targetPath(request.raw.url!)
       assertMay(request.principal, 'read', path)
       beforeRead(path)
-      const from = path === STATUS_PATH ? status : state
+      const from = path === STATUS_PATH ? ofStatus : ofState
       void reply.header('content-type', JSON_TYPE)
-      return isGlob(path) ? list(from, path, request, reply) : read(from, path, request, reply)
+      return isGlob(path)
+        ? list(from.state, path, request, reply)
+        : read(from, path, request, reply)
     })
     app.post('/*', (request, reply) => write(state, request, reply))
     app.patch('/*', (request, reply) => patch(state, request, reply))
@@ -69,29 +73,30 @@ async function list(
 
 /** Most reads wait for nothing; a promise would cost more than all else that is done here. */
 function read(
-  state: State,
+  answers: Answers,
   path: string,
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<FastifyReply> | undefined {
-  const found = state.read(path)
-  if (found instanceof Promise) return found.then((entry) => show(state, entry, request, reply))
-  void show(state, found, request, reply)
+  const found = answers.state.read(path)
+  if (found instanceof Promise) return found.then((entry) => show(answers, entry, request, reply))
+  void show(answers, found, request, reply)
   return undefined
 }
 
 function show(
-  state: State,
+  answers: Answers,
   entry: Entry | undefined,
   request: FastifyRequest,
   reply: FastifyReply,
 ): FastifyReply {
   if (entry === undefined) throw skerryError('NOT_FOUND', targetPath(request.raw.url!))
-  void reply.header('etag', etagOf(state.versionOf(entry)))
+  const { etag, text } = answers.of(entry)
+  void reply.header('etag', etag)
   const ifNoneMatch = conditionOf(request.headers)?.ifNoneMatch
-  if (ifNoneMatch !== undefined && state.isVersion(entry, ifNoneMatch))
+  if (ifNoneMatch !== undefined && answers.state.isVersion(entry, ifNoneMatch))
     return reply.code(304).send()
-  return sendText(reply, entryJson(entry))
+  return sendText(reply, text)
 }
 
 async function write(state: State, request: FastifyRequest, reply: FastifyReply): Promise<string> {
