@@ -318,11 +318,10 @@ export class Server {
   }
 
   #application(): FastifyInstance {
-    const { bodyLimitBytes, requestTimeoutMs } = this.#options
+    const { bodyLimitBytes } = this.#options
     const app = fastify({
       serverFactory: this.#listeners(),
       bodyLimit: bodyLimitBytes,
-      requestTimeout: requestTimeoutMs,
       return503OnClosing: false,
       clientErrorHandler: answerClientError,
       frameworkErrors: (error, request, reply) =>

@@ -101,8 +101,8 @@ export function takeHorizonsOver(
   to: readonly Pick<Horizon, 'key' | 'stamp'>[],
 ): void {
   const taken = to.map(({ key, stamp }) => {
-    const before = horizons.list().find((each) => each.key === key)?.stamp ?? 0n
-    return { key, stamp, seq: stamp > before ? group.seq + 1 : 0 }
+    const isHigher = stamp > 0n && horizons.raised(key, stamp, 0) !== undefined
+    return { key, stamp, seq: isHigher ? group.seq + 1 : 0 }
   })
   raiseHorizons(group, horizons, taken)
 }

@@ -15,7 +15,7 @@ interface LedgerGroup {
 export class Ledger {
   readonly #checkpoints = new Map<string, Position>()
   readonly #acknowledged = new Map<string, Acknowledgement>()
-  /** What peers have said since, which is not kept yet. */
+  /** What peers have said in this run, by peer and key: it is kept only every few seconds. */
   readonly #heard = new Map<string, Heard>()
   /** Changes up to here count as acknowledged. */
   #floor: number
@@ -58,7 +58,7 @@ export class Ledger {
     return false
   }
 
-  /** Has what a peer said count at once, until it is kept. */
+  /** Has what a peer said count at once, kept or not. */
   hear(heard: Heard): void {
     const ledgerKey = acknowledgementKey(heard.peer, heard.key)
     const before = this.#heard.get(ledgerKey)
