@@ -5,6 +5,7 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts', 'sim/**/*.test.ts'],
     reporters: ['default', './test/reporter.ts'],
+    setupFiles: ['./test/properties.ts'],
     allowOnly: false,
     sequence: { sequencer: LongestFirst },
     // CommonJS packages look to the tests as Node shows them to the product.

@@ -49,6 +49,7 @@ function isEntry(path: string): boolean {
     path === 'src/cli/main.ts' ||
     path === 'sim/run.ts' || // npm run sim
     path === 'dashboard/main.tsx' || // bundled by npm run build
+    path === 'test/properties.ts' || // set up by vitest before each test file
     /^(bench|examples(\/[^/]+)?)\/[^/]+\.ts$/.test(path) || // run by hand
     /^test\/.*\/processes\//.test(path) || // started by a test as a process of its own
     /^test\/.*\/pages\//.test(path) || // bundled for a browser by a test

@@ -94,14 +94,21 @@ test('too many operations, too deep a pointer, and copies of copies are refused'
   )
 })
 
-test('a patch that a library finds between two values turns one into the other', () => {
+const prototypes = /\/(__proto__|constructor\/prototype)(\/|$)/
+
+test('a patch that a library finds between two values turns one into the other, or is refused for a prototype', () => {
   const value = fc.jsonValue({ maxDepth: 4, noUnicodeString: true })
   fc.assert(
     fc.property(value, value, (before, after) => {
       const operations = jsonPatch.compare({ v: before }, { v: after })
-      const patched = JSON.parse(apply(JSON.stringify({ v: before }), operations)) as unknown
-      expect(patched).toEqual(JSON.parse(JSON.stringify({ v: after })))
+      const patch = () => apply(JSON.stringify({ v: before }), operations)
+      if (operations.some(({ path }) => prototypes.test(path))) {
+        expect(patch).toThrow('reaches for a prototype')
+      } else {
+        expect(JSON.parse(patch())).toEqual(JSON.parse(JSON.stringify({ v: after })))
+      }
     }),
+    { examples: [[JSON.parse('{"__proto__":[]}'), {}]] },
   )
 })
 
