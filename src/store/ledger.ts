@@ -95,8 +95,8 @@ export class Ledger {
   }
 
   acknowledgementOp(said: Acknowledgement): EngineOp {
-    const { peer, key, epoch, seq, ever } = this.#atLeast(said)
-    return { key: acknowledgementKey(peer, key), value: pack([epoch, seq, ever]) }
+    const { peer, key, epoch, seq, ever, ownEpoch } = this.#atLeast(said)
+    return { key: acknowledgementKey(peer, key), value: pack([epoch, seq, ever, ownEpoch]) }
   }
 
   /** What was ever acknowledged stays so, whatever happens to the peer. */
@@ -128,13 +128,15 @@ export function checkpointOp({ peer, key, position }: Checkpoint): EngineOp {
 
 function unpackAcknowledgement(ledgerKey: string, bytes: Uint8Array): Acknowledgement {
   const [peer, key] = peerAndKey(ledgerKey)
-  const [epoch, seq, ever] = readTuple(unpack(bytes), 'acknowledgement')
+  const [epoch, seq, ever, own] = readTuple(unpack(bytes), 'acknowledgement')
   return {
     peer,
     key,
     epoch: readText(epoch, 'epoch'),
     seq: readCount(seq, 'sequence'),
     ever: readCount(ever, 'sequence'),
+    // Stores of before did not write it down.
+    ownEpoch: own === undefined ? '' : readText(own, 'epoch'),
   }
 }
 

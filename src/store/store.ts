@@ -113,6 +113,8 @@ export interface Acknowledgement {
   readonly seq: number
   /** The most that it ever acknowledged. */
   readonly ever: number
+  /** This store's epoch as the peer said so: of a history that was lost since, its word tells nothing. */
+  readonly ownEpoch: string
 }
 
 /** Changes under a shared key that a peer has acknowledged: numbers above `after`, up to `upTo`. */

@@ -2,7 +2,7 @@ import type { Entry } from '../core/entry.ts'
 import { intersect, matches } from '../core/path.ts'
 import type { Horizon, Position, Store } from '../store/store.ts'
 import type { Changes, Hello } from './messages.ts'
-import { isItsEpoch } from './seen.ts'
+import { heardOf, isItsEpoch } from './seen.ts'
 
 /** The highest stamp collected under paths that the key covers too. */
 export function horizonOf(horizons: readonly Horizon[], key: string): bigint {
@@ -25,7 +25,7 @@ export type Doubt = 'unknown' | 'fenced' | 'rewound'
 /**
  * Whether what the peer offers under the key may undo deletes, and why: nothing is known of its epoch; or it
  * has less of this store's feed than was collected; or less than it once acknowledged.
- * @param named how far the peer says that it has merged this store's feed
+ * @param named how far the peer says that it has merged this store's feed, in an epoch of this history
  */
 export function doubtOf(
   store: Store,
@@ -33,12 +33,13 @@ export function doubtOf(
   key: string,
   named: Position | undefined,
 ): Doubt | undefined {
-  const said = store.acknowledged(peer.nodeId, key)
+  const heard = heardOf(store, peer, key)
   const at = store.checkpoint(peer.nodeId, key)
-  const heard = said !== undefined && isItsEpoch(peer, said.epoch) ? said.seq : undefined
   if (heard === undefined && (at === undefined || !isItsEpoch(peer, at.epoch))) return 'unknown'
-  if (named !== undefined && heard !== undefined && named.seq < heard) return 'rewound'
-  const has = named?.seq ?? heard ?? 0
+  const said = heard?.seq ?? 0
+  // As it begins an epoch a peer lets its checkpoints go: only of the present one it names what it acknowledged.
+  const has = named?.seq ?? (heard?.epoch === peer.epoch ? 0 : said)
+  if (has < said) return 'rewound'
   return has < collectedTo(store.horizons(), key) ? 'fenced' : undefined
 }
 

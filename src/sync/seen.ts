@@ -1,4 +1,4 @@
-import { type Position, SEEN, type Store } from '../store/store.ts'
+import { type Acknowledgement, type Position, SEEN, type Store } from '../store/store.ts'
 import type { Hello, Resume } from './messages.ts'
 
 /** True of the peer's epoch, and of those before it that ended without any loss. */
@@ -10,6 +10,25 @@ export function isItsEpoch({ epoch, formerly }: Hello, other: string): boolean {
 export function checkpointOf(store: Store, peer: Hello, key: string): Position | undefined {
   const position = store.checkpoint(peer.nodeId, key)
   return position?.epoch === peer.epoch ? position : undefined
+}
+
+/** True of this store's epoch, and of those before it that ended without any loss. */
+export function isOwnEpoch({ epoch, formerly }: Store, other: string): boolean {
+  return epoch === other || formerly.includes(other)
+}
+
+/**
+ * How far the peer, in its present epoch or one before, acknowledged this store's feed: up to nothing, if that was
+ * of a history that was lost since; undefined if nothing is known of its epoch.
+ */
+export function heardOf(
+  store: Store,
+  peer: Hello,
+  key: string,
+): Pick<Acknowledgement, 'epoch' | 'seq'> | undefined {
+  const said = store.acknowledged(peer.nodeId, key)
+  if (said === undefined || !isItsEpoch(peer, said.epoch)) return undefined
+  return { epoch: said.epoch, seq: isOwnEpoch(store, said.ownEpoch) ? said.seq : 0 }
 }
 
 /**
@@ -33,7 +52,7 @@ export function resumeOf(store: Store, peer: Hello, keys: readonly string[]): Re
 /** True if the position proves that this store was taken back. */
 export function provesRewind(store: Store, position: Position | undefined): boolean {
   if (position === undefined || store.knows(position)) return false
-  return position.epoch === store.epoch || store.formerly.includes(position.epoch)
+  return isOwnEpoch(store, position.epoch)
 }
 
 /**
@@ -43,5 +62,10 @@ export function provesRewind(store: Store, position: Position | undefined): bool
 function epochLeft(store: Store, peer: Hello, keys: readonly string[]): string | undefined {
   const seen = store.checkpoint(peer.nodeId, SEEN)
   if (seen === undefined || isItsEpoch(peer, seen.epoch)) return undefined
-  return keys.some((key) => checkpointOf(store, peer, key) !== undefined) ? seen.epoch : undefined
+  const wasThere = keys.some(
+    (key) =>
+      checkpointOf(store, peer, key) !== undefined ||
+      store.acknowledged(peer.nodeId, key)?.epoch === peer.epoch,
+  )
+  return wasThere ? seen.epoch : undefined
 }

@@ -9,7 +9,7 @@ import { Outgoing } from './outgoing.ts'
 import { type RefusedEntry, Refused } from './refused.ts'
 import type { Brought } from './repair.ts'
 import { type RepairProgress, Repairs } from './repairs.ts'
-import { checkpointOf, provesRewind, resumeOf } from './seen.ts'
+import { checkpointOf, heardOf, isOwnEpoch, provesRewind, resumeOf } from './seen.ts'
 import type { SessionLink } from './session-link.ts'
 import { NotShown } from './shown.ts'
 
@@ -169,7 +169,7 @@ export class Session {
     if (this.#outgoing !== undefined || positions.length !== this.keys.length) {
       throw skerryError('LINK_PROTOCOL', 'resume does not fit the shared keys')
     }
-    const named = positions.map((at) => (at?.epoch === store.epoch ? at : undefined))
+    const named = positions.map((at) => (at && isOwnEpoch(store, at.epoch) ? at : undefined))
     if ([...positions, seen].some((at) => provesRewind(store, at))) {
       await store.renewEpoch()
       return this.#link.renewed()
@@ -181,7 +181,7 @@ export class Session {
     const known = named.map((at, i) => {
       const key = this.keys[i]!
       const has = checkpointOf(store, this.#peer, key) !== undefined
-      return doubts[i] === undefined && has ? at : undefined
+      return doubts[i] === undefined && has && at?.epoch === store.epoch ? at : undefined
     })
     this.#begin(known, doubts)
   }
@@ -199,7 +199,8 @@ export class Session {
     const { nodeId: peer, epoch } = this.#peer
     const back = this.keys.flatMap((key, i) => {
       const seq = named[i]?.seq ?? 0
-      return doubts[i] === 'rewound' ? [{ peer, key, epoch, seq, ever: seq }] : []
+      const ownEpoch = this.#ownEpoch
+      return doubts[i] === 'rewound' ? [{ peer, key, epoch, seq, ever: seq, ownEpoch }] : []
     })
     if (back.length > 0) await this.#link.store.saveAcknowledgements(back)
   }
@@ -371,14 +372,15 @@ export class Session {
     this.#saved = { seq, ever }
     const { nodeId: peer, epoch } = this.#peer
     const keys = this.keys.filter((key) => !this.#repairs.open.has(key) || also.includes(key))
-    const said = keys.map((key) => ({ peer, key, epoch, seq, ever }))
+    const ownEpoch = this.#ownEpoch
+    const said = keys.map((key) => ({ peer, key, epoch, seq, ever, ownEpoch }))
     await this.#link.store.saveAcknowledgements(said)
   }
 
   /** True of a change that the peer has acknowledged under the key, in its present epoch. */
   #isSettled({ seq }: HashedEntry, key: string): boolean {
-    const said = this.#link.store.acknowledged(this.#peer.nodeId, key)
-    return said?.epoch === this.#peer.epoch && said.seq >= seq
+    const heard = heardOf(this.#link.store, this.#peer, key)
+    return heard?.epoch === this.#peer.epoch && heard.seq >= seq
   }
 
   /** @throws SKERRY_LINK_PROTOCOL if there is no such shared key */

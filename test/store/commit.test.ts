@@ -88,7 +88,9 @@ describe.each(['memory', 'LevelDB'])('group commit on %s', (kind) => {
       store.write([put('a', '"new"'), put('b', '1')]),
       store.write([put('c', '1')]),
       store.merge([version('d', 1, '1')], { peer: 'p', checkpoints: [checkpoint(store, 5)] }),
-      store.saveAcknowledgements([{ peer: 'p', key: 'a', epoch: 'e', seq: 1, ever: 1 }]),
+      store.saveAcknowledgements([
+        { peer: 'p', key: 'a', epoch: 'e', seq: 1, ever: 1, ownEpoch: 'o' },
+      ]),
       store.renewEpoch(),
     ])
     for (const outcome of outcomes) {

@@ -119,6 +119,59 @@ test('of what a peer that was taken back streams, nothing old is taken for new',
   expect(node.store.withheldCount).toBe(1)
 })
 
+/** A node that has collected a delete and still has another, with a peer that has acknowledged both, and is away. */
+async function acknowledgedDeletes(): Promise<{ loop: Loop; node: LoopNode }> {
+  const loop = new Loop()
+  const node = await loopNode(loop, 'node', { keys: ['users/*'] })
+  const peer = new HandPeer(loop, node)
+  await peer.shakeHands()
+  await peer.say({ kind: 'repaired', key: 0 })
+  for (const path of ['users/1', 'users/2']) {
+    await put(node, path, 1)
+    await remove(node, path)
+    await peer.say({ kind: 'ack', upTo: node.store.seq, seq: 0, aside: [] })
+    if (path === 'users/1') await expire(node)
+  }
+  await peer.hangUp()
+  return { loop, node }
+}
+
+/** The peer links again and names nothing of the node's feed; then it streams a write of its own. */
+async function nameNothing(loop: Loop, node: LoopNode, heard?: number[]): Promise<HandPeer> {
+  const peer = new HandPeer(loop, node)
+  await peer.shakeHands()
+  const entry = { path: 'users/3', created: 5n, updated: 0n, origin: 'peer', data: '1' }
+  await peer.say({ kind: 'changes', since: 0, upTo: 1, entries: [entry], heard })
+  const all = { key: 0, from: '0', to: 'g', items: new Uint8Array() }
+  await peer.say({ kind: 'items', id: 1, ...all })
+  return peer
+}
+
+test('a peer that names nothing of what it acknowledged was taken back, and gets deletes again', async () => {
+  const { loop, node } = await acknowledgedDeletes()
+  const peer = await nameNothing(loop, node)
+  expect(await node.store.read('users/3')).toBeUndefined()
+  expect(node.store.withheldCount).toBe(1)
+  expect(peer.all('entries')[0]?.entries).toMatchObject([{ path: 'users/2', data: null }])
+})
+
+test('what a peer acknowledged of a history that was lost since counts no more', async () => {
+  const { loop, node } = await acknowledgedDeletes()
+  await node.store.renewEpoch()
+  const peer = await nameNothing(loop, node, [0])
+  expect(await node.store.read('users/3')).toBeUndefined()
+  expect(node.store.withheldCount).toBe(1)
+  expect(peer.all('entries')[0]?.entries).toMatchObject([{ path: 'users/2', data: null }])
+})
+
+test('what a peer acknowledged counts on though it has stamped its own anew since', async () => {
+  const { loop, node } = await acknowledgedDeletes()
+  const peer = new HandPeer(loop, node)
+  const anew = { ...hello, epoch: 'anew', formerly: [hello.epoch] }
+  await peer.say(anew, { kind: 'resume', positions: [undefined] }, streamFrom(0, true))
+  expect(peer.all('stream')).toMatchObject([{ doubted: [false] }])
+})
+
 test('who takes a horizon over doubts peers that have not heard from it since', async () => {
   const [away, other, node] = await apart('away', 'other', 'node')
   await put(node, 'users/0', 0)

@@ -365,6 +365,23 @@ test('a peer back under an epoch that it had left is told that it was taken back
   expect(position).toEqual({ epoch: 'epoch', run: 'next', seq: Number.MAX_SAFE_INTEGER })
 })
 
+test('a node that was taken back itself still tells a peer that it is back under an epoch that it had left', async () => {
+  const { loop, node, peer } = await meet()
+  await peer.shakeHands()
+  await peer.say({ kind: 'repaired', key: 0 })
+  await peer.hangUp()
+  const next = new HandPeer(loop, node)
+  await next.say({ ...hello, epoch: 'next', run: 'next run' })
+  await next.say({ kind: 'resume', positions: [undefined] }, streamFrom(0, false))
+  await next.say({ kind: 'changes', since: 0, upTo: 1, entries: [user] })
+  await next.hangUp()
+  await node.store.renewEpoch()
+
+  const back = new HandPeer(loop, node)
+  await back.say(hello)
+  expect(back.all('resume')[0]!.positions).toMatchObject([{ epoch: 'epoch', run: 'next' }])
+})
+
 test('a copy that stamped its writes anew before it met anybody is found out by its former epoch', async () => {
   const loop = new Loop()
   const engine = new MemoryEngine()

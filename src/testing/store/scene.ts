@@ -109,7 +109,7 @@ export async function merge(store: Store, ...entries: Entry[]): Promise<number> 
 
 /** What a peer says of this store's feed, in one epoch of its own. */
 export function said(peer: string, key: string, seq: number, epoch = 'e'): Acknowledgement {
-  return { peer, key, epoch, seq, ever: seq }
+  return { peer, key, epoch, seq, ever: seq, ownEpoch: 'own' }
 }
 
 /** What readers see, by path. */
