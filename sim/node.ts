@@ -57,6 +57,9 @@ const RESTART_MS = 500
 /** How long what a link carries may be on its way: no longer than it takes to find it dead. */
 const ON_ITS_WAY_MS = 40_000
 
+/** How many outdated changes its changelog lists before it is written anew: few, so that runs come to it often. */
+const CHANGELOG_SLACK = 16
+
 /** One whole node, with the very classes of the product, on simulated hardware. */
 export class Node {
   readonly plan: NodePlan
@@ -289,7 +292,8 @@ export class Node {
     const { plan } = this
     const env = simulatedEnv(world, process, plan.clock, this.#random.fork())
     const open = plan.open ?? ((...args) => LocalStore.open(...args))
-    const opened = await open(this.disk.open(process), env, { nodeId: this.id })
+    const options = { nodeId: this.id, changelogSlack: CHANGELOG_SLACK }
+    const opened = await open(this.disk.open(process), env, options)
     if (!process.alive) return
     const store = this.#witnessed(process, opened)
     this.#opened = opened

@@ -34,7 +34,16 @@ export class Writer {
     const planned = this.#parts.planner.plan(request)
     // Each wait costs a turn of the queue of microtasks, and most writes are planned at once.
     const plan = planned instanceof Promise ? await planned : planned
+    if (asked === undefined) return this.#writeHere(plan)
     return this.#write(asked, plan.writes, (written) => plan.result(written))
+  }
+
+  /** Writes, and waits for this node only. */
+  async #writeHere(plan: Plan): Promise<Performed<WriteResult>> {
+    const { store, rules } = this.#parts
+    const result = plan.result(await store.write(plan.writes))
+    if ('entry' in result) rules.afterWrite(result.entry.path)
+    return { result, commitment: undefined }
   }
 
   /** Does all of them, or none; resolves once they are durable here. */

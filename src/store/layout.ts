@@ -11,12 +11,12 @@ import {
 } from '../core/codec.ts'
 import type { Entry } from '../core/entry.ts'
 import { depthOf, EVERYTHING, literalPrefix, MAX_SEGMENTS } from '../core/path.ts'
-import type { EngineRange } from './engine.ts'
+import type { EngineOp, EngineRange } from './engine.ts'
 
 // How a store lies in its engine. One letter tells the kind of key:
 //
 //   e <depth> <path>          the record of a path
-//   s <seq>                   the feed: which path changed (only the newest change of a path)
+//   s <seq>                   the changelog: changes up to that number, each with its path; see `changelog.ts`
 //   h <path hash> <path>      the index by hash, for repair
 //   a <stamp> <path>          paths whose newest version is kept aside until that time
 //   o <stamp> <path>          versions kept aside that a later write overruled
@@ -27,16 +27,17 @@ import type { EngineRange } from './engine.ts'
 //   z <key>                   horizons: what is left of collected tombstones
 //   w <path>                  versions withheld until an operator decides
 //   u, v, y                   history, which `archive/record.ts` lays out
-//   m…                        format, identity, clock
+//   m…                        format, identity, clock, how much the changelog lists
 //
 // The depth before the path makes `users/*` one stretch of keys, whatever lies deeper.
 
 /** The version of this layout. A store of a higher one is refused. */
-export const FORMAT = 1
+export const FORMAT = 2
 
 export const FORMAT_KEY = 'mformat'
 export const IDENTITY_KEY = 'midentity'
 export const CLOCK_KEY = 'mclock'
+export const CHANGELOG_KEY = 'mchangelog'
 
 /**
  * What a version that was written here took the place of. It was made knowing all of that, so it stays above it when
@@ -78,14 +79,25 @@ export function seqKey(seq: number): string {
   return `s${seq.toString(16).padStart(14, '0')}`
 }
 
-/** The sequence number in a key of the feed. */
-export function seqOfKey(key: string): number {
-  return parseInt(key.slice(1), 16)
+/** A change that the changelog lists. */
+export type Listed = readonly [seq: number, path: string]
+
+/** A record of the changelog. */
+export function listedOp(changes: readonly Listed[]): EngineOp {
+  return { key: seqKey(changes.at(-1)![0]), value: pack(changes.flat()) }
 }
 
-/** The path in a value of the feed. */
-export function pathOfFeed(value: Uint8Array): string {
-  return readText(unpack(value), 'path')
+/** What a record of the changelog lists. */
+export function unpackListed(key: string, value: Uint8Array): Listed[] {
+  const found = unpack(value)
+  // Format 1 had a record for each change, and its number only in the key.
+  if (typeof found === 'string') return [[parseInt(key.slice(1), 16), found]]
+  const fields = readTuple(found, 'changes')
+  const changes: Listed[] = []
+  for (let at = 0; at < fields.length; at += 2) {
+    changes.push([readCount(fields[at], 'sequence'), readText(fields[at + 1], 'path')])
+  }
+  return changes
 }
 
 export function hashKey(hash: string, path: string): string {

@@ -7,6 +7,7 @@ import { type HistoryPolicy, NO_HISTORY } from './archive/policy.ts'
 import { AsideShelf } from './aside.ts'
 import { backupBytes } from './backup.ts'
 import { GenerationCache } from './cache.ts'
+import { Changelog } from './changelog.ts'
 import { ClosableEngine } from './closable.ts'
 import { CommitQueue } from './commit.ts'
 import { Deliveries } from './delivery.ts'
@@ -43,6 +44,8 @@ export interface LocalStoreOptions {
   readonly cacheCharacters?: number
   /** What of the past to keep. Default nothing. */
   readonly history?: HistoryPolicy
+  /** How many outdated changes the changelog lists before it is worth writing anew. Default 4,096. */
+  readonly changelogSlack?: number
 }
 
 /** A store on an engine that one process owns: in memory or embedded on the disk. */
@@ -62,6 +65,7 @@ export class LocalStore implements port.Store {
   readonly #withheld: WithheldShelf
   readonly #collection: Collection
   readonly #archive: Archive
+  readonly #changelog: Changelog
   readonly #knowledge: Knowledge
   #identity: Identity
   #seq: number
@@ -118,6 +122,7 @@ export class LocalStore implements port.Store {
       acknowledged: (path, seq) => ledger.wasAcknowledged(path, seq),
     }
     this.#collection = new Collection({ engine: this.#engine, ledger, horizons, submit })
+    this.#changelog = new Changelog({ engine: this.#engine, submit, slack: options.changelogSlack })
   }
 
   get nodeId(): string {
@@ -379,9 +384,12 @@ export class LocalStore implements port.Store {
     try {
       const withheldMore = group.withheldMore
       const ops = group.ops()
+      const addition = this.#changelog.addition(group)
+      ops.push(...addition.ops)
       ops.push({ key: layout.CLOCK_KEY, value: pack([group.seq, this.#clock.mark]) })
       await this.#engine.write(ops, () => {
         this.#withheld.changed(withheldMore)
+        this.#changelog.follow(addition)
         this.#publish(group)
       })
     } catch (error) {

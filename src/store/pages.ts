@@ -1,6 +1,6 @@
 import { type Entry, sizeOf } from '../core/entry.ts'
 import { isGlob, matches } from '../core/path.ts'
-import type { Engine } from './engine.ts'
+import type { Engine, EngineItem } from './engine.ts'
 import * as layout from './layout.ts'
 import { type FeedPage, type HashedEntry, type HashedPage, MAX_PAGE_CHARACTERS } from './store.ts'
 
@@ -33,15 +33,15 @@ export class Pages {
   /** The changes after `seq` up to the newest. */
   async changes(seq: number, newest: number, limit: number): Promise<FeedPage> {
     const changes: layout.Held[] = []
+    // Each record lists a change after `seq` at least.
     const range = { from: layout.seqKey(seq + 1), to: layout.seqKey(newest + 1), limit }
     let found = 0
     let characters = 0
     for await (const chunk of this.#engine.scan(range)) {
-      for (const [key, value] of chunk) {
-        const upTo = layout.seqOfKey(key)
-        const held = this.#held(layout.pathOfFeed(value))
+      for (const [upTo, path] of listedAfter(seq, chunk)) {
+        const held = this.#held(path)
         found++
-        // If the path has changed since the scan began, its newer change comes later in the feed.
+        // If the path has changed since, its newer change comes later in the feed.
         if (held?.seq === upTo) {
           changes.push(held)
           characters += sizeOf(held.entry)
@@ -72,5 +72,12 @@ export class Pages {
       }
     }
     return { entries, upTo: to }
+  }
+}
+
+/** What records of the changelog list after `seq`. */
+function* listedAfter(seq: number, records: readonly EngineItem[]): Iterable<layout.Listed> {
+  for (const [key, value] of records) {
+    for (const change of layout.unpackListed(key, value)) if (change[0] > seq) yield change
   }
 }

@@ -187,6 +187,27 @@ test('a body over the limit is refused, announced or not', async () => {
   expect(store.seq).toBe(1)
 })
 
+test('a body that breaks off writes nothing, and is no fault of the server', async () => {
+  const faults: string[] = []
+  const logger = {
+    info: () => undefined,
+    warn: () => undefined,
+    error: (_fields: object, message: string) => void faults.push(message),
+  }
+  const { app, url, store } = await runningNode({ logger })
+  const { port } = new URL(url)
+  const broken = connect(Number(port), '127.0.0.1')
+  const left = new Promise((resolve) =>
+    app.server.once('connection', (socket) => socket.once('close', resolve)),
+  )
+  broken.write('POST /a HTTP/1.1\r\nhost: localhost\r\ncontent-length: 10\r\n\r\n"123')
+  await new Promise<void>((resolve) => app.server.once('request', () => resolve()))
+  broken.destroy()
+  await left
+  expect((await post(`${url}/b`, '1')).status).toBe(200)
+  expect([faults, store.seq]).toEqual([[], 1])
+})
+
 test('what is not HTTP is answered and cut off', async () => {
   const { url } = await runningNode()
   expect(await raw(url, 'nonsense\r\n\r\n')).toMatch(/^HTTP\/1.1 400 [^]*"SKERRY_REQUEST_INVALID"/)

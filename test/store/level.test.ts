@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { pack } from '../../src/core/codec.ts'
+import { FORMAT } from '../../src/store/layout.ts'
 import { openLevelEngine } from '../../src/store/level.ts'
 import { LocalStore } from '../../src/store/local.ts'
 import { engineSuite, storeSuite, VirtualEnv } from '../../src/testing.ts'
@@ -82,11 +83,11 @@ describe('a data directory', () => {
   test('from a newer version is refused, unchanged, and let go of', async () => {
     await mkdir(dir)
     const engine = await openLevelEngine(dir)
-    await engine.write([{ key: 'mformat', value: pack(2) }])
+    await engine.write([{ key: 'mformat', value: pack(FORMAT + 1) }])
     await engine.close()
     await expect(open()).rejects.toThrow(code('DATA_DIR_NEWER'))
     const again = await openLevelEngine(dir)
-    expect([...again.get('mformat')!]).toEqual([2])
+    expect([...again.get('mformat')!]).toEqual([FORMAT + 1])
     expect(again.get('midentity')).toBeUndefined()
     await again.close()
   })

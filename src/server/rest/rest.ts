@@ -10,7 +10,7 @@ import { targetPath, targetQuery } from '../address.ts'
 import { turnEnd } from '../turn.ts'
 import { Answers } from './answers.ts'
 import { batchRoute } from './batch.ts'
-import { bodyText, JSON_TYPE } from './body.ts'
+import { bodyReader, bodyText, JSON_TYPE } from './body.ts'
 import { commitOf, shortOf } from './commit.ts'
 import { sendText } from './compression.ts'
 import { conditionOf, etagOf } from './conditions.ts'
@@ -36,12 +36,9 @@ export function restRoutes(state: State, { status, beforeRead }: RestParts) {
   return async function rest(app: FastifyInstance): Promise<void> {
     // Whatever the content type says: the body is checked as JSON and kept as it came.
     app.removeAllContentTypeParsers()
+    const reader = bodyReader(app.initialConfig.bodyLimit!)
     // Named, the usual type is found at once.
-    for (const type of ['application/json', '*']) {
-      app.addContentTypeParser(type, { parseAs: 'buffer' }, (_request, body, done) =>
-        done(null, body),
-      )
-    }
+    for (const type of ['application/json', '*']) app.addContentTypeParser(type, reader)
     const [ofState, ofStatus] = [new Answers(state), new Answers(status)]
     app.get('/*', (request, reply) => {
       const path = targetPath(request.raw.url!)
@@ -99,7 +96,7 @@ function show(
   return sendText(reply, text)
 }
 
-async function write(state: State, request: FastifyRequest, reply: FastifyReply): Promise<string> {
+function write(state: State, request: FastifyRequest, reply: FastifyReply): Promise<string> {
   const path = targetPath(request.raw.url!)
   assertMay(request.principal, 'write', path)
   const data = bodyText(request.body as Buffer | undefined)
@@ -112,18 +109,18 @@ async function write(state: State, request: FastifyRequest, reply: FastifyReply)
   // A spread costs as much as checking the data.
   const asked: WriteRequest =
     condition === undefined ? { op, path, data } : { ...condition, op, path, data }
-  return written(state, reply, await performed(state, request, asked))
+  // A function that waits costs a promise more, and so does one that returns what another waits for.
+  return performed(state, request, asked).then((done) => written(state, reply, done))
 }
 
-async function performed(
+function performed(
   state: State,
   { raw }: FastifyRequest,
   asked: WriteRequest,
 ): Promise<Performed<WriteResult>> {
   const target = raw.url!
   const options = target.includes('?') ? commitOf(targetQuery(target)) : undefined
-  await turnEnd()
-  return state.perform(asked, options)
+  return turnEnd().then(() => state.perform(asked, options))
 }
 
 /** How a PATCH is to be read, by its content type; merging is the way of every other one. */
@@ -142,16 +139,16 @@ async function patch(state: State, request: FastifyRequest, reply: FastifyReply)
   return written(state, reply, await performed(state, request, asked))
 }
 
-async function written(
+function written(
   state: State,
   reply: FastifyReply,
   done: Performed<WriteResult>,
-): Promise<string> {
+): string | Promise<string> {
   const { entry } = done.result as { entry: Entry }
   const index = lastSegment(entry.path)
-  const short = done.commitment && (await shortOf(reply, done))
   void reply.header('content-type', JSON_TYPE).header('etag', etagOf(state.versionOf(entry)))
-  return JSON.stringify({ index, ...short })
+  if (done.commitment === undefined) return JSON.stringify({ index })
+  return shortOf(reply, done).then((short) => JSON.stringify({ index, ...short }))
 }
 
 async function remove(
