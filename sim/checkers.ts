@@ -3,7 +3,7 @@ import { matches } from '../src/core/path.ts'
 import { readCount, readTuple, unpack } from '../src/core/codec.ts'
 import { Digest } from '../src/store/digest.ts'
 import { Horizons } from '../src/store/horizons.ts'
-import { inHistory, unpackIdentity } from '../src/store/identity.ts'
+import { inHistory, remembersRun, unpackIdentity } from '../src/store/identity.ts'
 import {
   CLOCK_KEY,
   type Held,
@@ -84,7 +84,8 @@ function checkMerged(
 ): void {
   const identity = of.contents.get(IDENTITY_KEY)
   if (identity === undefined) return
-  if (!inHistory(unpackIdentity(identity), seqOf(of.contents), position)) return
+  const its = unpackIdentity(identity)
+  if (!inHistory(its, seqOf(of.contents), position) || !remembersRun(its, position)) return
   for (const { entry, seq } of of.records.values()) {
     if (seq > position.seq || !matches(shared, entry.path)) continue
     const held = by.records.get(entry.path)?.entry

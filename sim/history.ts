@@ -70,6 +70,8 @@ export class History {
   readonly #asked = new Asked()
   /** Of which deletes a node has collected the tombstones: its name, and the path. */
   readonly #forgotten = new Set<string>()
+  /** Nodes that are about to forget some, each with the keys under which others may have them. */
+  readonly #collecting = new Map<string, readonly string[] | undefined>()
   #acknowledged = 0
 
   constructor(world: World, { together = () => true, tombstoneTtlMs = Infinity }: Ties = {}) {
@@ -140,6 +142,8 @@ export class History {
       told.set(entry.path, { newest: entry, shown: older ? undefined : shown })
     }
     this.#asked.ended(witness.name)
+    const remembered = this.#collecting.get(witness.name)
+    if (remembered !== undefined) this.collected(witness, remembered)
   }
 
   /** A node told a client that its write, which it took at `sinceMs`, is done. */
@@ -215,12 +219,18 @@ export class History {
     }
   }
 
+  /** A node is about to forget deletes, or there were none: if it ends meanwhile, its disk may have done so. */
+  collecting({ name }: Witness, remembered: readonly string[] | undefined): void {
+    this.#collecting.set(name, remembered)
+  }
+
   /**
    * A node forgot deletes. Those that nobody else ever had, since it was never linked or never shared their
    * paths, bind nobody: like a tombstone that is stamped anew it may be followed by a lower stamp.
    * @param remembered the keys under which others may have them
    */
   collected(witness: Witness, remembered: readonly string[]): void {
+    this.#collecting.delete(witness.name)
     for (const [path, { newest }] of this.#told.get(witness.name)!) {
       if (!isTombstone(newest) || witness.disk.record(path) !== undefined) continue
       this.#forgotten.add(`${witness.name} ${path}`)

@@ -313,11 +313,13 @@ export class Node {
   #witnessed(process: Process, opened: Store): Store {
     return override(opened, {
       collect: async (store, rule: CollectionRule) => {
-        const gone = await store.collect(rule)
+        const { history } = this.#around
         const shared = [...rule.keys, ...store.horizons().map(({ key }) => key)]
-        if (process.alive && gone > 0) {
-          this.#around.history.collected(this, rule.linked ? shared : [])
-        }
+        const remembered = rule.linked ? shared : []
+        if (process.alive) history.collecting(this, remembered)
+        const gone = await store.collect(rule)
+        if (process.alive && gone > 0) history.collected(this, remembered)
+        else if (process.alive) history.collecting(this, undefined)
         return gone
       },
       wasAcknowledged: (store, path: string, seq: number) => {

@@ -15,6 +15,8 @@ export interface Scene {
   readonly plan: (random: Random) => ClusterPlan
   /** What may go wrong; each seed has some of it. Default: everything. */
   readonly faults?: readonly Fault[]
+  /** The mean time between two requests of clients, in milliseconds: one of these. Default: 2, 10 or 50. */
+  readonly pausesMs?: readonly number[]
   /** Begins before the nodes start. */
   readonly begin?: (cluster: Cluster) => Act
 }
@@ -43,7 +45,7 @@ async function play(scene: Scene, world: World, base: Partial<ClusterPlan>): Pro
   const faults = new Faults(cluster, randomFaults(random, scene.faults ?? FAULTS))
   const workload = new Workload(cluster, {
     paths: random.pick([2, 5, 30]),
-    meanPauseMs: random.pick([2, 10, 50]),
+    meanPauseMs: random.pick(scene.pausesMs ?? [2, 10, 50]),
   })
   const act = scene.begin?.(cluster) ?? {}
   cluster.start()

@@ -1,11 +1,12 @@
+import { MIN_TOMBSTONE_TTL_MS } from '../../src/sync/options.ts'
 import type { Cluster } from '../cluster.ts'
 import { FAULTS } from '../faults.ts'
 import { TOPOLOGIES } from '../layout.ts'
 import { randomPlan } from '../plans.ts'
 import type { Scene } from '../scene.ts'
 
-/** How soon tombstones expire where nodes are away for longer than that. */
-const TTL_MS = 10_000
+/** How soon tombstones expire where nodes are away for longer than that: the least that a node takes. */
+const TTL_MS = MIN_TOMBSTONE_TTL_MS
 
 /** Tombstones go early and often, while random nodes are away, crash, or lose their disks. */
 export const collection: Scene = {
@@ -31,6 +32,8 @@ export const fencing: Scene = {
     tombstoneTtlMs: TTL_MS,
   }),
   faults: FAULTS.filter((fault) => fault !== 'clock'),
+  // What goes on lasts for minutes.
+  pausesMs: [10, 60, 300],
   begin: (cluster) => ({ storm: () => stayAway(cluster) }),
 }
 

@@ -54,6 +54,7 @@ export class Collection {
         const { seq, path } = seqAndPath(key)
         const stamp = readStamp(unpack(value), 'stamp')
         if (stamp > rule.expired && !this.#isAcknowledged(path, seq, rule)) continue
+        if (rule.isDue?.(path, seq)) continue
         due.push({ path, seq, stamp })
         if (due.length === BATCH) return due
       }
@@ -72,8 +73,11 @@ export class Collection {
     })
   }
 
-  #collect(group: Group, due: readonly Due[], { keys, linked }: CollectionRule): number {
-    const gone = due.filter(({ path, seq }) => group.collect(path, seq))
+  #collect(group: Group, due: readonly Due[], rule: CollectionRule): number {
+    const { keys, linked, isDue } = rule
+    // Somebody may have come since they were found.
+    const free = due.filter(({ path, seq }) => isDue?.(path, seq) !== true)
+    const gone = free.filter(({ path, seq }) => group.collect(path, seq))
     const { horizons } = this.#parts
     // What is not shared any more may be shared again, with peers that hold what was deleted meanwhile.
     const shared = new Set([...keys, ...horizons.list().map(({ key }) => key)])

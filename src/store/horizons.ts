@@ -7,6 +7,7 @@ import type { Horizon } from './store.ts'
 /** What is left of collected tombstones, by key path, in memory. */
 export class Horizons {
   readonly #horizons = new Map<string, Horizon>()
+  #list: readonly Horizon[] | undefined
 
   static async load(engine: Pick<Engine, 'scan'>): Promise<Horizons> {
     const horizons = new Horizons()
@@ -16,8 +17,9 @@ export class Horizons {
     return horizons
   }
 
+  /** All of them; the same list as long as none has risen. */
   list(): readonly Horizon[] {
-    return [...this.#horizons.values()]
+    return (this.#list ??= [...this.#horizons.values()])
   }
 
   /** What at the path is stamped above was never collected; 0 if nothing was. */
@@ -43,6 +45,7 @@ export class Horizons {
 
   /** Takes horizons over, once the ops for them are durable. */
   set(horizons: readonly Horizon[]): void {
+    if (horizons.length > 0) this.#list = undefined
     for (const { key, stamp, seq } of horizons) {
       this.#horizons.set(key, this.raised(key, stamp, seq) ?? this.#horizons.get(key)!)
     }

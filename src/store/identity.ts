@@ -81,6 +81,11 @@ function inRuns(runs: readonly Run[], kept: number, seq: number, position: Posit
   return position.seq <= (next ? next.firstSeq - 1 : seq)
 }
 
+/** True if the position is of a run of the present epoch that is remembered. */
+export function remembersRun({ epoch, runs }: Identity, position: Position): boolean {
+  return position.epoch === epoch && runs.some(({ id }) => id === position.run)
+}
+
 export function packIdentity(identity: Identity): Uint8Array {
   const { nodeId, epoch, formerly, acknowledgedTo } = identity
   const endings = formerly.map(({ ending }) =>

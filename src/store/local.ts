@@ -16,7 +16,14 @@ import { Digests } from './digests.ts'
 import type { Engine } from './engine.ts'
 import { Feed } from './feed.ts'
 import { Group } from './group.ts'
-import { type Identity, inHistory, packIdentity, renewed, rewound } from './identity.ts'
+import {
+  type Identity,
+  inHistory,
+  packIdentity,
+  remembersRun,
+  renewed,
+  rewound,
+} from './identity.ts'
 import * as layout from './layout.ts'
 import { Collection, takeHorizonsOver } from './collection.ts'
 import type { Horizons } from './horizons.ts'
@@ -256,6 +263,10 @@ export class LocalStore implements port.Store {
 
   knows(position: port.Position): boolean {
     return inHistory(this.#identity, this.#seq, position)
+  }
+
+  remembers(position: port.Position): boolean {
+    return remembersRun(this.#identity, position)
   }
 
   renewEpoch(): Promise<void> {

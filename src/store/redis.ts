@@ -226,6 +226,10 @@ export class RedisStore implements port.Store {
     return this.#server.history.knows(position)
   }
 
+  remembers(position: port.Position): boolean {
+    return this.#server.history.remembers(position)
+  }
+
   async renewEpoch(): Promise<void> {
     this.#assertOpen()
     await this.#server.history.renew(this.#term())

@@ -182,8 +182,13 @@ export interface CollectionRule {
     /** The key paths that both share. */
     readonly keys: readonly string[]
   }[]
-  /** A tombstone stamped at or below goes whoever has acknowledged it. */
+  /** A tombstone stamped at or below goes whoever of these has acknowledged it. */
   readonly expired: bigint
+  /**
+   * True of a change that a peer, linked at this moment, may have yet to get: nothing else would tell it of that any
+   * more, so it stays, expired or not. Left out: there is none.
+   */
+  readonly isDue?: (path: string, seq: number) => boolean
   /** The key paths whose horizons are kept, besides those that have one already. */
   readonly keys: readonly string[]
   /** False if no other node can hold what was deleted: then no stamp is noted. */
@@ -348,6 +353,11 @@ export interface Store {
    * was rewound. False also of epochs that are not this store's.
    */
   knows(position: Position): boolean
+  /**
+   * True if the position is of a run that is remembered. Of an older one it can't be told whether it was taken back
+   * since: it proves nothing, and a stream does not take up there.
+   */
+  remembers(position: Position): boolean
   /**
    * Starts a new history, because a peer proved that this store was taken back: a new epoch, and no
    * checkpoint of any peer but {@link SEEN}. All that was held when this run began counts as acknowledged.

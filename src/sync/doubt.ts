@@ -14,7 +14,7 @@ export function horizonOf(horizons: readonly Horizon[], key: string): bigint {
 }
 
 /** The highest sequence number collected under paths that the key covers too. */
-function collectedTo(horizons: readonly Horizon[], key: string): number {
+export function collectedTo(horizons: readonly Horizon[], key: string): number {
   const sharing = horizons.filter((each) => intersect(each.key, key) !== undefined)
   return Math.max(0, ...sharing.map(({ seq }) => seq))
 }
@@ -48,21 +48,27 @@ export function doubtOf(
  * horizons. Both sides count along.
  */
 export class Doubts {
-  readonly #doubts = new Map<string, { readonly doubt: Doubt; until: number }>()
+  readonly #doubts = new Map<string, { doubt: Doubt; stamp: bigint; until: number }>()
 
-  /** @param doubt why; the side that is doubted is not told */
-  begin(key: string, doubt: Doubt = 'unknown'): void {
-    this.#doubts.set(key, { doubt, until: Infinity })
+  /**
+   * @param doubt why; the side that is doubted is not told
+   * @param stamp the horizon that is to be taken over
+   */
+  begin(key: string, doubt: Doubt = 'unknown', stamp = 0n): void {
+    this.#doubts.set(key, { doubt, stamp, until: Infinity })
   }
 
   of(key: string): Doubt | undefined {
     return this.#doubts.get(key)?.doubt
   }
 
-  /** What the peer merged after its change of number `seq` needs no more doubt. */
-  end(key: string, seq: number): void {
+  /**
+   * What the peer merged after its change of number `seq` needs no more doubt, unless the horizon has risen since.
+   * @param stamp the horizon that was taken over; left out by nodes that take over only the first
+   */
+  end(key: string, seq: number, stamp?: bigint): void {
     const doubt = this.#doubts.get(key)
-    if (doubt !== undefined) doubt.until = seq
+    if (doubt !== undefined && (stamp === undefined || stamp >= doubt.stamp)) doubt.until = seq
   }
 
   /**

@@ -176,8 +176,18 @@ const repaired: Codec<'repaired'> = {
 }
 
 const settled: Codec<'settled'> = {
-  fields: (m) => [m.key, m.seq],
-  read: ([key, seq]) => ({ key: readCount(key, 'key'), seq: readCount(seq, 'sequence') }),
+  fields: (m) => [m.key, m.seq, m.stamp ?? null],
+  read: ([key, seq, stamp]) => ({
+    key: readCount(key, 'key'),
+    seq: readCount(seq, 'sequence'),
+    // Older nodes don't send it.
+    stamp: stamp === undefined || stamp === null ? undefined : readStamp(stamp, 'horizon'),
+  }),
+}
+
+const horizon: Codec<'horizon'> = {
+  fields: (m) => [m.key, m.stamp],
+  read: ([key, stamp]) => ({ key: readCount(key, 'key'), stamp: readStamp(stamp, 'horizon') }),
 }
 
 const forget: Codec<'forget'> = {
@@ -217,6 +227,7 @@ const codecs: readonly (readonly [Kind, AnyCodec])[] = [
   ['bye', bye],
   ['settled', settled],
   ['forget', forget],
+  ['horizon', horizon],
 ]
 
 /** A sequence number that older nodes don't send. */

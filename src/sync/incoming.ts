@@ -25,7 +25,8 @@ export class Incoming {
   #seen: number
   /** Entries that arrived while a merge is under way; the next merge takes them together. */
   #waiting: Entry[] = []
-  #doubted = new Set<string>()
+  /** What of these may undo a delete; horizons may rise while they wait. */
+  #doubted: (() => readonly string[])[] = []
   #merging: Promise<Merged | undefined> = Promise.resolve(undefined)
   #next: Promise<Merged | undefined> | undefined
 
@@ -85,16 +86,16 @@ export class Incoming {
   /**
    * Merges changes that follow; resolves once they and their checkpoint are durable, to what came of them and of
    * those that were merged with them.
-   * @param doubted paths of entries that may undo a delete
+   * @param doubted looks for paths of entries that may undo a delete
    */
   merge(
     entries: readonly Entry[],
     upTo: number,
-    doubted: readonly string[],
+    doubted: () => readonly string[],
   ): Promise<Merged | undefined> {
     this.#received = upTo
     this.#waiting.push(...entries)
-    for (const path of doubted) this.#doubted.add(path)
+    this.#doubted.push(doubted)
     this.#next ??= this.#mergeAfter(this.#merging)
     return this.#next
   }
@@ -109,9 +110,9 @@ export class Incoming {
     this.#next = undefined
     const entries = this.#waiting
     const upTo = this.#received
-    const doubted = this.#doubted
+    const doubted = new Set(this.#doubted.flatMap((paths) => paths()))
     this.#waiting = []
-    this.#doubted = new Set()
+    this.#doubted = []
     const checkpoints = this.#checkpoints(upTo)
     // What is acknowledged is never ahead of the checkpoint: a peer that names less was taken back.
     const merged =

@@ -157,6 +157,15 @@ export interface Settled {
   readonly kind: 'settled'
   readonly key: number
   readonly seq: number
+  /** The horizon that it took over; left out by nodes that don't tell. */
+  readonly stamp?: bigint | undefined
+}
+
+/** The sender's horizon has risen by deletes that the receiver may lack: that takes it over, or it stays doubted. */
+export interface HorizonRaised {
+  readonly kind: 'horizon'
+  readonly key: number
+  readonly stamp: bigint
 }
 
 /** Nodes that an operator has said won't come back, each with when that was. */
@@ -189,4 +198,5 @@ export type Message =
   | Repaired
   | Bye
   | Settled
+  | HorizonRaised
   | Forget

@@ -1,10 +1,22 @@
 import type { Entry } from '../core/entry.ts'
 import { skerryError } from '../core/errors.ts'
+import { matches } from '../core/path.ts'
 import type { Contest, HashedEntry, Merged, Position } from '../store/store.ts'
-import { type Doubt, doubtOf, Doubts, horizonOf } from './doubt.ts'
+import { type Doubt, doubtOf } from './doubt.ts'
 import { WINDOW_BYTES } from './greeting.ts'
+import { Handover } from './handover.ts'
 import { Incoming } from './incoming.ts'
-import type { Ack, Changes, Compare, Forget, Hello, Message, Resume, Stream } from './messages.ts'
+import type {
+  Ack,
+  Changes,
+  Compare,
+  Forget,
+  Hello,
+  HorizonRaised,
+  Message,
+  Resume,
+  Stream,
+} from './messages.ts'
 import { Outgoing } from './outgoing.ts'
 import { type RefusedEntry, Refused } from './refused.ts'
 import type { Brought } from './repair.ts'
@@ -23,11 +35,9 @@ export class Session {
   readonly #peer: Hello
   readonly #ownEpoch: string
   readonly #repairs: Repairs
-  readonly #doubts = new Doubts()
-  /** What the peer's horizons were as the link began. */
-  #horizons: readonly bigint[] = []
-  /** Keys under which the peer doubts what this node offers. */
-  readonly #doubted = new Doubts()
+  readonly #handover: Handover
+  /** Keys whose repair is done as far as entries go. */
+  readonly #settling = new Set<string>()
   readonly #refused = new Refused()
   /** Contests told of; frames that were merged together share theirs. */
   readonly #told = new WeakSet<Contest>()
@@ -45,12 +55,13 @@ export class Session {
     this.keys = keys
     this.#ownEpoch = link.store.epoch
     const { store, env, repairIntervalMs } = link
+    this.#handover = new Handover(store, keys)
     this.#repairs = new Repairs({
       store,
       env,
       keys,
       intervalMs: repairIntervalMs,
-      send: (message) => link.send(message),
+      send: (message) => this.#send(message),
       failed: (error) => link.failed(error),
       merge: (brought, of) => this.#merge(brought, of),
       isSettled: (hashed, key) => this.#isSettled(hashed, key),
@@ -69,6 +80,11 @@ export class Session {
     return this.#repairs.open.has(key) ? undefined : this.#outgoing?.position(key)
   }
 
+  /** True of a change that the peer may have yet to get: by the stream, or by a repair. */
+  isDue(path: string, seq: number): boolean {
+    return this.keys.some((key) => matches(key, path) && seq > (this.position(key) ?? 0))
+  }
+
   /** True once the streams flow both ways. */
   get open(): boolean {
     return this.#outgoing !== undefined && this.#incoming !== undefined
@@ -84,7 +100,7 @@ export class Session {
 
   /** Shared keys under which what the peer has yet to take in may undo deletes, so that it asks people. */
   get doubted(): readonly string[] {
-    return this.#doubted.at(this.#outgoing?.acknowledged.latest ?? 0)
+    return this.#handover.doubted.at(this.#outgoing?.acknowledged.latest ?? 0)
   }
 
   get refused(): { readonly count: number; readonly named: readonly RefusedEntry[] } {
@@ -115,7 +131,9 @@ export class Session {
       case 'repaired':
         return this.#repairs.done(this.#key(message))
       case 'settled':
-        return this.#doubts.end(this.#key(message), message.seq)
+        return this.#handover.doubts.end(this.#key(message), message.seq, message.stamp)
+      case 'horizon':
+        return this.#takeOver(message)
       case 'forget':
         return this.#link.forget(message.nodes)
       default:
@@ -148,6 +166,7 @@ export class Session {
 
   /** Keeps what was learnt meanwhile: called now and then, and at the end. */
   async saveProgress(): Promise<void> {
+    this.#tellHorizons()
     this.#outgoing?.reportProgress()
     await this.#incoming?.saveProgress()
     if (this.#settle()) await this.#saveAcknowledged()
@@ -181,7 +200,7 @@ export class Session {
     const known = named.map((at, i) => {
       const key = this.keys[i]!
       const has = checkpointOf(store, this.#peer, key) !== undefined
-      return doubts[i] === undefined && has && at?.epoch === store.epoch ? at : undefined
+      return doubts[i] === undefined && has && at && store.remembers(at) ? at : undefined
     })
     this.#begin(known, doubts)
   }
@@ -211,23 +230,17 @@ export class Session {
       peerId: this.#peer.nodeId,
       keys: this.keys,
       unrepaired: this.#repairs.open,
-      send: (message: Message) => this.#link.send(message),
+      send: (message: Message) => this.#send(message),
       failed: (error: unknown) => this.#link.failed(error),
     }
     const floors = known.map((at) => at?.seq ?? store.seq)
     this.#outgoing = new Outgoing(store, link, floors, this.#peer.window)
-    this.keys.forEach((key, i) => {
-      if (known[i] === undefined) this.#repairs.need(key)
-      if (doubts[i] !== undefined) this.#doubts.begin(key, doubts[i])
-    })
+    for (const key of this.keys.filter((_, i) => known[i] === undefined)) this.#repairs.need(key)
     this.#outgoing.hear()
-    this.#link.send({
-      kind: 'stream',
-      start: this.#outgoing.start,
-      resumed: known.map((at) => at !== undefined),
-      horizons: this.keys.map((key) => horizonOf(store.horizons(), key)),
-      doubted: doubts.map((doubt) => doubt !== undefined),
-    })
+    const resumed = known.map((at) => at !== undefined)
+    const horizons = this.#handover.begin(resumed, doubts)
+    const doubted = doubts.map((doubt) => doubt !== undefined)
+    this.#link.send({ kind: 'stream', start: this.#outgoing.start, resumed, horizons, doubted })
     this.#outgoing.wake()
     this.#beginRepairs()
   }
@@ -238,8 +251,7 @@ export class Session {
     if (this.#incoming !== undefined || lengths.some((length) => length !== this.keys.length)) {
       throw skerryError('LINK_PROTOCOL', 'stream does not fit the shared keys')
     }
-    this.#horizons = horizons
-    for (const key of this.keys.filter((_, i) => doubted[i])) this.#doubted.begin(key)
+    this.#handover.hear(horizons, doubted)
     const fresh = this.keys.filter((_, i) => !resumed[i])
     for (const key of fresh) this.#repairs.need(key)
     const { nodeId, epoch, run } = this.#peer
@@ -265,15 +277,19 @@ export class Session {
     const { upTo } = message
     const entries = this.#refused.acceptable(message.entries, this.keys)
     const known = this.#outgoing?.acknowledged.latest ?? 0
+    const doubted = (): string[] => {
+      this.#tellHorizons()
+      return this.#handover.doubts.paths(message, entries, this.#peer.nodeId)
+    }
     incoming
-      .merge(entries, upTo, this.#doubts.paths(message, entries, this.#peer.nodeId))
+      .merge(entries, upTo, doubted)
       .then((merged) => {
         this.#bytesMerging -= bytes
         const paths = new Set(entries.map(({ path }) => path))
         this.#report(merged, known, paths)
         this.#sendAgain(merged, known, entries)
         const aside = merged?.aside.filter((path) => paths.has(path)) ?? []
-        this.#link.send({ kind: 'ack', upTo, seq: this.#link.store.seq, aside })
+        this.#send({ kind: 'ack', upTo, seq: this.#link.store.seq, aside })
       })
       .catch((error: unknown) => this.#link.failed(error))
   }
@@ -304,7 +320,8 @@ export class Session {
     const news = new Set(fresh.map((place) => entries[place]))
     const acceptable = this.#refused.acceptable(entries, [key])
     if (acceptable.length === 0) return
-    const doubt = this.#doubts.of(key)
+    this.#tellHorizons()
+    const doubt = this.#handover.doubts.of(key)
     const own = this.#peer.nodeId
     const doubted = acceptable.filter(
       (entry) =>
@@ -339,22 +356,49 @@ export class Session {
   /** Sends an answer when it is ready. */
   #answer(answer: Promise<Message>): void {
     answer
-      .then((message) => this.#link.send(message))
+      .then((message) => this.#send(message))
       .catch((error: unknown) => this.#link.failed(error))
   }
 
   /** Both sides hold the same under the key, and this one takes the peer's horizon over. */
   async #repaired(key: string): Promise<void> {
+    if (this.#repairs.open.has(key)) await this.#settleHorizon(key)
+    else await this.#incoming?.repaired(key)
+  }
+
+  /** The peer has forgotten deletes that this node may lack. */
+  async #takeOver(raised: HorizonRaised): Promise<void> {
+    const key = this.#key(raised)
+    if (this.#incoming === undefined) throw skerryError('LINK_PROTOCOL', 'horizon before stream')
+    this.#handover.raise(raised)
+    // What a repair is yet to bring is older than that, and wanted.
+    if (!this.#repairs.open.has(key) || this.#settling.has(key)) await this.#settleHorizon(key)
+  }
+
+  /** Takes the peer's horizon over, and says from where on what is merged here was held against it. */
+  async #settleHorizon(key: string): Promise<void> {
     const { store } = this.#link
-    const first = this.#repairs.open.has(key)
-    const stamp = this.#horizons[this.keys.indexOf(key)] ?? 0n
-    if (first && stamp > 0n) await store.raiseHorizons([{ key, stamp }])
+    this.#settling.add(key)
+    const stamp = this.#handover.take(key)
+    if (stamp > 0n) await store.raiseHorizons([{ key, stamp }])
+    // What any link had read before that is merged by then, too.
     await this.#incoming?.repaired(key)
-    if (!first) return
     await this.settled()
     await this.#saveAcknowledged([key])
-    this.#doubted.end(key, store.seq)
-    this.#link.send({ kind: 'settled', key: this.keys.indexOf(key), seq: store.seq })
+    this.#handover.doubted.end(key, store.seq)
+    this.#send({ kind: 'settled', key: this.keys.indexOf(key), seq: store.seq, stamp })
+  }
+
+  /** Sends a message, after word of horizons that rose: with it the peer takes in what comes later. */
+  #send(message: Message): number {
+    this.#tellHorizons()
+    return this.#link.send(message)
+  }
+
+  #tellHorizons(): void {
+    if (this.#outgoing === undefined) return
+    const due = this.#handover.due((key) => this.position(key))
+    for (const raised of due) this.#link.send({ kind: 'horizon', ...raised })
   }
 
   /** Looks which acknowledgements are settled by now; true if there is something to keep. */

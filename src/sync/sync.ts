@@ -212,7 +212,13 @@ export class Sync {
     const expired = this.#options.store.time() - BigInt(ttlMs) * NS_PER_MS
     const peers = this.#pivotPeers
     const others = { waitFor: peers.waitFor(expired), linked: peers.any }
-    return this.#known.rule(expired, this.#linked().length, others)
+    const rule = this.#known.rule(expired, this.#linked().length, others)
+    return { ...rule, isDue: (path, seq) => this.#isDue(path, seq) }
+  }
+
+  /** True of a change that somebody who is let in may have yet to get. */
+  #isDue(path: string, seq: number): boolean {
+    return [...this.#admitted.values()].some((link) => link.session?.isDue(path, seq) !== false)
   }
 
   #addDialer(url: string, leads: boolean, keys = this.#keys): void {

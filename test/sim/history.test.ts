@@ -260,6 +260,20 @@ test('a delete that nobody else had binds nobody once it is collected, also if w
   expect(await stage.verdict()).toBe(undefined)
 })
 
+test('a collection that was under way as a node crashed may be done: its deletes are forgotten then', async () => {
+  for (const collecting of [true, false]) {
+    const stage = new Stage('a', 'b')
+    await stage.writes('a', version(50, 'a', null))
+    const node = stage.witness('a')
+    if (collecting) stage.history.collecting(node, ['**'])
+    await stage.drops('a')
+    stage.history.kept(node, [])
+    await stage.has('b', version(40, 'b', null))
+    await stage.has('a', version(40, 'b', null), 'b')
+    expect(await stage.verdict()).toBe(collecting ? undefined : 'order')
+  }
+})
+
 test('a delete that another node still has binds all, though who collected it knew nobody', async () => {
   const stage = new Stage('a', 'b', 'c')
   await stage.has('a', version(5, 'a'))

@@ -73,8 +73,9 @@ const messages: Message[] = [
   { kind: 'pushed', id: 3 },
   { kind: 'repaired', key: 0 },
   { kind: 'bye', code: 'SKERRY_LINK_GAP', message: 'gap' },
-  { kind: 'settled', key: 0, seq: 9 },
+  { kind: 'settled', key: 0, seq: 9, stamp: 1_767_602_580_000_000_001n },
   { kind: 'forget', nodes: [['a', 1_767_602_580_000_000_001n]] },
+  { kind: 'horizon', key: 0, stamp: 1_767_602_580_000_000_001n },
 ]
 
 test.each(messages)('$kind comes out as it went in', (message) => {

@@ -2,7 +2,7 @@ import { type Env, randomId } from '../../core/env.ts'
 import type { Entry } from '../../core/entry.ts'
 import { skerryError } from '../../core/errors.ts'
 import { FORMAT } from '../layout.ts'
-import { type Identity, inHistory, renewed, rewound } from '../identity.ts'
+import { type Identity, inHistory, remembersRun, renewed, rewound } from '../identity.ts'
 import type { Position } from '../store.ts'
 import type { Follower } from './follower.ts'
 import { formerText, type Head, parseHead, type Rewind, stampDigits } from './head.ts'
@@ -105,6 +105,10 @@ export class History {
 
   knows(position: Position): boolean {
     return inHistory(this.#identity, this.#host.follower.seq, position)
+  }
+
+  remembers(position: Position): boolean {
+    return remembersRun(this.#identity, position)
   }
 
   /** True if the head fits what this server has seen. */

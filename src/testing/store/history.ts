@@ -125,6 +125,8 @@ function positions(test: Test): void {
     }
     const store = await scene.store({ place })
     assert.equal(store.knows(old), true, 'a peer that was away for long proves nothing')
+    assert.equal(store.remembers(old), false, 'nor does what it has cover anything')
+    assert.equal(store.remembers(now(store)), true)
     assert.equal(store.knows({ ...old, seq: 10 }), false)
   })
 
