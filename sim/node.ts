@@ -9,6 +9,7 @@ import { changesOf } from '../src/state/commitment.ts'
 import { State, type StateOptions } from '../src/state/state.ts'
 import type { SyncStatus } from '../src/sync/status.ts'
 import type { Channel, Transport } from '../src/sync/transport.ts'
+import { LONGEST_SILENCE_MS } from '../src/sync/wire.ts'
 import type { Disk } from './disk.ts'
 import { simulatedEnv, type WallClock } from './env.ts'
 import type { History } from './history.ts'
@@ -55,7 +56,7 @@ export interface Surroundings {
 const RESTART_MS = 500
 
 /** How long what a link carries may be on its way: no longer than it takes to find it dead. */
-const ON_ITS_WAY_MS = 40_000
+const ON_ITS_WAY_MS = LONGEST_SILENCE_MS
 
 /** How many outdated changes its changelog lists before it is written anew: few, so that runs come to it often. */
 const CHANGELOG_SLACK = 16

@@ -10,8 +10,8 @@ export const DEFAULT_REPAIR_INTERVAL_MS = 600_000
 export const DEFAULT_COLLECT_INTERVAL_MS = 60_000
 
 /**
- * The least that `tombstoneTtlMs` may be. A link that has gone silent stands for up to 40 s, and nothing is doubted
- * that comes when it is heard from again: no delete may be forgotten meanwhile.
+ * The least that `tombstoneTtlMs` may be: longer than a link stands that has gone silent, since nothing is doubted
+ * that comes when it is heard from again. No delete may be forgotten meanwhile.
  */
 export const MIN_TOMBSTONE_TTL_MS = 60_000
 

@@ -11,6 +11,9 @@ export const PING_INTERVAL_MS = 10_000
 /** A peer silent for so long is taken for gone. */
 export const SILENCE_LIMIT_MS = 30_000
 
+/** The longest that a link stands which has gone silent: that is looked at with each ping. */
+export const LONGEST_SILENCE_MS = SILENCE_LIMIT_MS + PING_INTERVAL_MS
+
 /** How often a link that waits for the peer's clock asks again at once, where an answer said nothing. */
 export const MAX_ASKED_AGAIN = 8
 

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
-import { PING_INTERVAL_MS } from '../../src/sync/wire.ts'
+import { MIN_TOMBSTONE_TTL_MS } from '../../src/sync/options.ts'
+import { LONGEST_SILENCE_MS, PING_INTERVAL_MS } from '../../src/sync/wire.ts'
 import { HandPeer, hello } from './hand.ts'
 import { Loop, loopNode, type LoopNode, put } from './loop.ts'
 
@@ -117,4 +118,8 @@ test('what a linked peer is yet to get is not collected, expired or not', async 
   await peer.say({ kind: 'ack', upTo: node.store.seq, seq: 0, aside: [] })
   await pass(20_000)
   expect(await node.store.newest('users/1')).toBeUndefined()
+})
+
+test('a tombstone lives for longer than a link stands that has gone silent', () => {
+  expect(MIN_TOMBSTONE_TTL_MS).toBeGreaterThan(LONGEST_SILENCE_MS)
 })
