@@ -36,14 +36,16 @@ export class Withholding {
   mustWait(entry: Entry, held: Entry | undefined, source: MergeSource): boolean {
     const { peer, doubted, repair } = source
     const context = this.#context
-    const kept = repair === true ? context.withheld(entry.path)?.entry : undefined
-    if (kept !== undefined && !this.#decides(held, kept)) {
-      if (compareVersions(entry, kept, context.hash) <= 0) return true
-    }
+    const kept = context.withheld(entry.path)
+    const waits = kept !== undefined && !this.#decides(held, kept.entry)
+    const order = waits ? compareVersions(entry, kept.entry, context.hash) : 0
+    if (waits && repair === true && order <= 0) return true
     // An older delete may have come after the newer one was forgotten.
     const older = held?.data === null && compareVersions(held, entry, context.hash) < 0
     if ((held !== undefined && !older) || entry.data === null) return false
-    if (doubted?.has(entry.path) !== true) return false
+    // Who holds what is withheld here lets in whatever others bring over it, doubted or not.
+    const passedOn = order > 0 && kept!.peer === peer && entry.origin !== peer
+    if (!passedOn && doubted?.has(entry.path) !== true) return false
     if (stampOf(entry) > this.#horizon(entry.path)) return false
     this.#withheld.push({ entry, peer })
     return true

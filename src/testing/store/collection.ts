@@ -280,6 +280,32 @@ function withholding(test: Test): void {
     assert.equal(await dataAt(store, 'users/2'), '"written"')
     assert.deepEqual([store.withheldCount, await store.withheld(9)], [0, []])
   })
+
+  test('what a peer passes on over a version of it that is withheld waits in its place', async (scene) => {
+    const store = await forgetful(await scene.store())
+    await offer(store, 'users/1', 10, '"old"')
+    for (const repair of [false, true]) {
+      const passedOn = [version('users/1', 11, '"passed on"')]
+      const { aside } = await store.merge(passedOn, { peer: 'stale', repair })
+      assert.deepEqual([aside, await dataAt(store, 'users/1')], [['users/1'], undefined])
+    }
+    const [kept] = await store.withheld(9)
+    assert.deepEqual([kept?.entry.data, store.withheldCount], ['"passed on"', 1])
+  })
+
+  test('what it wrote itself, what others offer, and what is above the horizon ends the wait', async (scene) => {
+    const offers = [
+      { ms: 11, origin: 'stale', peer: 'stale' },
+      { ms: 11, origin: 'there', peer: 'other' },
+      { ms: 21, origin: 'there', peer: 'stale' },
+    ]
+    for (const { ms, origin, peer } of offers) {
+      const store = await forgetful(await scene.store())
+      await offer(store, 'users/1', 10, '"old"')
+      await store.merge([version('users/1', ms, '"news"', origin)], { peer })
+      assert.deepEqual([await dataAt(store, 'users/1'), store.withheldCount], ['"news"', 0])
+    }
+  })
 }
 
 function deciding(test: Test): void {
