@@ -2,8 +2,8 @@
  * How many requests a second does a node answer over REST? 64 connections, entries of 120 B: reads, writes kept in
  * memory, and durable writes. Beside it, in the same run, bare `node:http` that keeps texts in a Map, in memory.
  *
- * Each side has a process of its own, and this one asks; all live through all rounds, which are short and take turns,
- * so that each of ours is compared with the one beside it. The machine is shared with whoever else works on it: the CPU
+ * Each side has processes of its own, three of them, because V8 settles differently in each, and this one asks; all live
+ * through all rounds, which are short and take turns, so that each of ours is compared with the one beside it. The machine is shared with whoever else works on it: the CPU
  * time of a request, of all threads of a server, tells more than its rate. So does that of the asking: what a side
  * answers can't be more than what is asked.
  */
@@ -15,7 +15,8 @@ import { Load, type NextRequest, requestBytes } from './lib/load.ts'
 import { builtPackage, isSide, type Serve, type Served, type Side, startSide } from './lib/side.ts'
 
 const CONNECTIONS = 64
-const ROUNDS = 15
+const PAIRS = 3
+const ROUNDS = 8
 const ROUND_MS = 400
 /** What runs first is not compiled yet. */
 const WARMUP_REQUESTS = 40_000
@@ -57,6 +58,8 @@ async function bare(): Promise<Served> {
       response.writeHead(200, head).end(answer)
     })
   })
+  // Connections are quiet while others take their turn.
+  server.keepAliveTimeout = 0
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   return { port: (server.address() as AddressInfo).port }
 }
@@ -139,15 +142,28 @@ class Contender {
   }
 }
 
+/** A process of ours, and one of the other side that is measured after it. */
+interface Pair {
+  readonly ours: Contender
+  readonly theirs: Contender
+}
+
 /** Measures both sides in turn, and takes the middle one of the ratios of rounds side by side. */
 async function compare(what: string, name: string, next: NextRequest): Promise<void> {
-  const [ours, theirs] = [await Contender.of(name, next), await Contender.of('bare', next)]
+  const pairs: Pair[] = []
+  for (let pair = 0; pair < PAIRS; pair++) {
+    pairs.push({ ours: await Contender.of(name, next), theirs: await Contender.of('bare', next) })
+  }
   const rounds: { ours: Figures; theirs: Figures }[] = []
   for (let round = 0; round < ROUNDS; round++) {
-    rounds.push({ ours: await ours.round(next), theirs: await theirs.round(next) })
+    for (const { ours, theirs } of pairs) {
+      rounds.push({ ours: await ours.round(next), theirs: await theirs.round(next) })
+    }
   }
-  await ours.close()
-  await theirs.close()
+  for (const { ours, theirs } of pairs) {
+    await ours.close()
+    await theirs.close()
+  }
   for (const [unit, pick] of [
     ['requests/s', (figures: Figures) => figures.perSecond],
     ['µs of CPU each', (figures: Figures) => figures.cpuUs],

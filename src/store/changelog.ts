@@ -38,9 +38,9 @@ export interface ChangelogParts {
 }
 
 /**
- * The feed on the disk: a group lists in one record which paths it changed. What it outdates stays listed, and readers
- * pass it by, so that a write touches no record but its own. When outdated changes are more than half of all, the
- * whole list is written anew without them, which costs each write about as much again as it did, once.
+ * The feed on the disk: a group lists in one record which paths it changed. What that outdates stays listed, and readers
+ * pass it by, so that a write touches no record of earlier ones. When half of what is listed is outdated, the whole
+ * list is written anew without that: each change is looked at about once more.
  *
  * After: log compaction, as Apache Kafka has it (of each key the newest record stays, in its place).
  */
@@ -78,12 +78,8 @@ export class Changelog {
   follow({ counts }: Addition): void {
     this.#counts = sum(this.#counts, counts)
     if (this.#next !== undefined) this.#next = sum(this.#next, counts)
-    else if (this.#isDue) {
-      // What could not be written now is due again with the next group.
-      this.#compact()
-        .catch(() => undefined)
-        .finally(() => (this.#next = undefined))
-    }
+    // What can't be written now is due again with the next group.
+    else if (this.#isDue) this.#compact().catch(() => undefined)
   }
 
   get #isDue(): boolean {
@@ -93,6 +89,16 @@ export class Changelog {
 
   async #compact(): Promise<void> {
     this.#next = NONE
+    try {
+      for await (const batch of this.#batches()) await this.#rewrite(batch)
+      this.#counts = this.#next
+    } finally {
+      this.#next = undefined
+    }
+  }
+
+  /** All records, in their order, in batches that are worth a record each. */
+  async *#batches(): AsyncIterable<readonly LogRecord[]> {
     let batch: LogRecord[] = []
     let size = 0
     for await (const chunk of this.#parts.engine.scan(layout.prefixRange('s'))) {
@@ -101,13 +107,12 @@ export class Changelog {
         batch.push({ key, changes })
         size += changes.length
         if (size < RECORD_CHANGES) continue
-        await this.#rewrite(batch)
+        yield batch
         batch = []
         size = 0
       }
     }
-    await this.#rewrite(batch)
-    this.#counts = this.#next
+    yield batch
   }
 
   /** Puts one record with what still holds in the place of those of the batch. */
