@@ -2,10 +2,10 @@
  * How many requests a second does a node answer over REST? 64 connections, entries of 120 B: reads, writes kept in
  * memory, and durable writes. Beside it, in the same run, bare `node:http` that keeps texts in a Map, in memory.
  *
- * Each side has processes of its own, three of them, because V8 settles differently in each, and this one asks; all live
- * through all rounds, which are short and take turns, so that each of ours is compared with the one beside it. The machine is shared with whoever else works on it: the CPU
- * time of a request, of all threads of a server, tells more than its rate. So does that of the asking: what a side
- * answers can't be more than what is asked.
+ * Each side has processes of its own, because V8 settles differently in each, and this one asks; all live through all
+ * rounds, which are short and take turns, so that each of ours is compared with the one beside it. The machine is
+ * shared with whoever else works on it: the CPU time of a request, of all threads of a server, tells more than its
+ * rate. So does that of the asking: what a side answers can't be more than what is asked.
  */
 import { randomBytes } from 'node:crypto'
 import { createServer } from 'node:http'
@@ -15,6 +15,7 @@ import { Load, type NextRequest, requestBytes } from './lib/load.ts'
 import { builtPackage, isSide, type Serve, type Served, type Side, startSide } from './lib/side.ts'
 
 const CONNECTIONS = 64
+/** How many processes each side has, and how many rounds each of them. */
 const PAIRS = 3
 const ROUNDS = 8
 const ROUND_MS = 400

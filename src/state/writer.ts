@@ -38,7 +38,7 @@ export class Writer {
     return this.#write(asked, plan.writes, (written) => plan.result(written))
   }
 
-  /** Writes, and waits for this node only. */
+  /** Writes, and waits for this node only, as most writes do: with no place to give up it needs one promise less. */
   async #writeHere(plan: Plan): Promise<Performed<WriteResult>> {
     const { store, rules } = this.#parts
     const result = plan.result(await store.write(plan.writes))

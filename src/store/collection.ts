@@ -54,7 +54,7 @@ export class Collection {
         const { seq, path } = seqAndPath(key)
         const stamp = readStamp(unpack(value), 'stamp')
         if (stamp > rule.expired && !this.#isAcknowledged(path, seq, rule)) continue
-        if (rule.isDue?.(path, seq)) continue
+        if (rule.isOwed?.(path, seq)) continue
         due.push({ path, seq, stamp })
         if (due.length === BATCH) return due
       }
@@ -74,9 +74,9 @@ export class Collection {
   }
 
   #collect(group: Group, due: readonly Due[], rule: CollectionRule): number {
-    const { keys, linked, isDue } = rule
+    const { keys, linked, isOwed } = rule
     // Somebody may have come since they were found.
-    const free = due.filter(({ path, seq }) => isDue?.(path, seq) !== true)
+    const free = due.filter(({ path, seq }) => isOwed?.(path, seq) !== true)
     const gone = free.filter(({ path, seq }) => group.collect(path, seq))
     const { horizons } = this.#parts
     // What is not shared any more may be shared again, with peers that hold what was deleted meanwhile.

@@ -188,7 +188,7 @@ export interface CollectionRule {
    * True of a change that a peer, linked at this moment, may have yet to get: nothing else would tell it of that any
    * more, so it stays, expired or not. Left out: there is none.
    */
-  readonly isDue?: (path: string, seq: number) => boolean
+  readonly isOwed?: (path: string, seq: number) => boolean
   /** The key paths whose horizons are kept, besides those that have one already. */
   readonly keys: readonly string[]
   /** False if no other node can hold what was deleted: then no stamp is noted. */

@@ -81,7 +81,7 @@ export class Session {
   }
 
   /** True of a change that the peer may have yet to get: by the stream, or by a repair. */
-  isDue(path: string, seq: number): boolean {
+  isOwed(path: string, seq: number): boolean {
     return this.keys.some((key) => matches(key, path) && seq > (this.position(key) ?? 0))
   }
 

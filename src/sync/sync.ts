@@ -213,12 +213,12 @@ export class Sync {
     const peers = this.#pivotPeers
     const others = { waitFor: peers.waitFor(expired), linked: peers.any }
     const rule = this.#known.rule(expired, this.#linked().length, others)
-    return { ...rule, isDue: (path, seq) => this.#isDue(path, seq) }
+    return { ...rule, isOwed: (path, seq) => this.#isOwed(path, seq) }
   }
 
   /** True of a change that somebody who is let in may have yet to get. */
-  #isDue(path: string, seq: number): boolean {
-    return [...this.#admitted.values()].some((link) => link.session?.isDue(path, seq) !== false)
+  #isOwed(path: string, seq: number): boolean {
+    return [...this.#admitted.values()].some((link) => link.session?.isOwed(path, seq) !== false)
   }
 
   #addDialer(url: string, leads: boolean, keys = this.#keys): void {

@@ -84,13 +84,13 @@ function collecting(test: Test): void {
   test('a tombstone that somebody is about to get stays, expired or not', async (scene) => {
     const store = await scene.store()
     await merge(store, version('a', 10, null), version('b', 20, null))
-    const rule = { ...waitingFor(), isDue: (path: string, seq: number) => seq > 1 && path === 'b' }
+    const rule = { ...waitingFor(), isOwed: (path: string, seq: number) => seq > 1 && path === 'b' }
     const expired = version('', 20, null).updated
     assert.equal(await store.collect({ ...rule, expired }), 1)
     assert.equal((await store.newest('b'))?.data, null)
     let asked = 0
     // Whoever comes while they are being found is not passed over.
-    assert.equal(await store.collect({ ...rule, isDue: () => asked++ > 0 }), 0)
+    assert.equal(await store.collect({ ...rule, isOwed: () => asked++ > 0 }), 0)
   })
 
   test('a tombstone kept aside for its stamp stays until its time has come', async (scene) => {
