@@ -1,9 +1,9 @@
 let end: Promise<void> | undefined
 
 /**
- * Resolves when the event loop has looked at every connection that had something to say. Writes that wait for it
- * come to the store together, share a group there, and are answered together: under load each costs half as much,
- * and alone it waits for next to nothing.
+ * Resolves when the event loop has looked at every connection that had something to say. Requests that wait for it are
+ * done together and answered together: writes share a group in the store, and whoever asked is not woken for each
+ * answer by itself. Under load each costs half as much, and alone it waits for next to nothing.
  */
 export function turnEnd(): Promise<void> {
   end ??= new Promise((resolve) => {

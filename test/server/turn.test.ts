@@ -1,4 +1,5 @@
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
+import { createServer } from '../../src/index.ts'
 import { EVERYONE } from '../../src/server/access/access.ts'
 import { parseRequest, perform } from '../../src/server/sockets/operations.ts'
 import { TurnOrder } from '../../src/server/sockets/order.ts'
@@ -16,6 +17,27 @@ test('writes that arrive in one turn of the event loop share a group of the stor
   ])
   expect(answers.map(({ statusCode }) => statusCode)).toEqual(Array(11).fill(200))
   expect(groups).toEqual([11])
+})
+
+test('reads that arrive in one turn of the event loop are answered together, at its end', async () => {
+  const order: string[] = []
+  const server = await createServer({ port: 0, memory: true })
+  onTestFinished(() => server.close())
+  const { app } = server
+  app.addHook('onRequest', (_request, _reply, done) => {
+    order.push('asked')
+    done()
+  })
+  app.addHook('onSend', (_request, _reply, payload, done) => {
+    order.push('answered')
+    done(null, payload)
+  })
+  await app.inject({ method: 'POST', url: '/box/1', payload: '1' })
+  order.length = 0
+  const read = () => app.inject({ method: 'GET', url: '/box/1' })
+  const answers = await Promise.all([read(), read(), read()])
+  expect(answers.map(({ statusCode }) => statusCode)).toEqual([200, 200, 200])
+  expect(order.join()).toBe('asked,asked,asked,answered,answered,answered')
 })
 
 test('writes of several live sockets and batches in one turn share a group too', async () => {

@@ -20,16 +20,11 @@ export class InFlight {
     this.#answered = answered
   }
 
-  /**
-   * Has requests handled, and follows each until its answer has gone out, or nobody waits for it any more. Most are
-   * answered at once: that costs them neither a listener nor a hook.
-   */
+  /** Has requests handled, and follows each until its answer has gone out, or nobody waits for it any more. */
   following(handle: RequestListener): RequestListener {
     return (request, response) => {
-      const startMs = this.#env.monotonicMs()
+      this.#follow(request, response)
       handle(request, response)
-      if (isOut(response)) this.#answered(request, response, this.#env.monotonicMs() - startMs)
-      else this.#follow(request, response, startMs)
     }
   }
 
@@ -39,7 +34,8 @@ export class InFlight {
     return new Promise((resolve) => this.#waiting.push(resolve))
   }
 
-  #follow(request: IncomingMessage, response: ServerResponse, startMs: number): void {
+  #follow(request: IncomingMessage, response: ServerResponse): void {
+    const startMs = this.#env.monotonicMs()
     this.#count++
     // It comes once, after the last byte was handed over as well as when the other side has gone.
     response.on('close', () => {
@@ -50,9 +46,4 @@ export class InFlight {
       if (this.#count === 0) for (const resolve of this.#waiting.splice(0)) resolve()
     })
   }
-}
-
-/** True if the whole answer was handed to the operating system. */
-function isOut({ writableEnded, socket }: ServerResponse): boolean {
-  return writableEnded && socket?.writableLength === 0
 }

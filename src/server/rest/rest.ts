@@ -46,9 +46,9 @@ export function restRoutes(state: State, { status, beforeRead }: RestParts) {
       beforeRead(path)
       const from = path === STATUS_PATH ? ofStatus : ofState
       void reply.header('content-type', JSON_TYPE)
-      return isGlob(path)
-        ? list(from.state, path, request, reply)
-        : read(from, path, request, reply)
+      return turnEnd().then(() =>
+        isGlob(path) ? list(from.state, path, request, reply) : read(from, path, request, reply),
+      )
     })
     app.post('/*', (request, reply) => write(state, request, reply))
     app.patch('/*', (request, reply) => patch(state, request, reply))
@@ -68,17 +68,16 @@ async function list(
   return sendText(reply, `[${entries.map(entryJson).join(',')}]`)
 }
 
-/** Most reads wait for nothing; a promise would cost more than all else that is done here. */
+/** Most reads find what they look for in memory, and wait for no promise of their own. */
 function read(
   answers: Answers,
   path: string,
   request: FastifyRequest,
   reply: FastifyReply,
-): Promise<FastifyReply> | undefined {
+): FastifyReply | Promise<FastifyReply> {
   const found = answers.state.read(path)
   if (found instanceof Promise) return found.then((entry) => show(answers, entry, request, reply))
-  void show(answers, found, request, reply)
-  return undefined
+  return show(answers, found, request, reply)
 }
 
 function show(
