@@ -29,21 +29,32 @@ export class Writer {
   }
 
   /** Does one write; resolves once it is durable here. */
-  async perform(request: WriteRequest, options: CommitOptions): Promise<Performed<WriteResult>> {
-    const asked = commitAsked(options)
-    const planned = this.#parts.planner.plan(request)
-    // Each wait costs a turn of the queue of microtasks, and most writes are planned at once.
-    const plan = planned instanceof Promise ? await planned : planned
+  perform(request: WriteRequest, options: CommitOptions): Promise<Performed<WriteResult>> {
+    // An async function, and each wait in it, costs turns of the queue of microtasks; most writes are planned at once.
+    try {
+      const asked = commitAsked(options)
+      const plan = this.#parts.planner.plan(request)
+      return plan instanceof Promise
+        ? plan.then((made) => this.#carryOut(made, asked))
+        : this.#carryOut(plan, asked)
+    } catch (error) {
+      return rejected(error)
+    }
+  }
+
+  #carryOut(plan: Plan, asked: CommitAsked | undefined): Promise<Performed<WriteResult>> {
     if (asked === undefined) return this.#writeHere(plan)
     return this.#write(asked, plan.writes, (written) => plan.result(written))
   }
 
-  /** Writes, and waits for this node only, as most writes do: with no place to give up it needs one promise less. */
-  async #writeHere(plan: Plan): Promise<Performed<WriteResult>> {
+  /** Writes, and waits for this node only, as most writes do: it needs no place to give up. */
+  #writeHere(plan: Plan): Promise<Performed<WriteResult>> {
     const { store, rules } = this.#parts
-    const result = plan.result(await store.write(plan.writes))
-    if ('entry' in result) rules.afterWrite(result.entry.path)
-    return { result, commitment: undefined }
+    return store.write(plan.writes).then((written) => {
+      const result = plan.result(written)
+      if ('entry' in result) rules.afterWrite(result.entry.path)
+      return { result, commitment: undefined }
+    })
   }
 
   /** Does all of them, or none; resolves once they are durable here. */
@@ -104,4 +115,9 @@ export async function reached<T extends WriteResult | WriteResult[]>({
   const found = await commitment
   if (found?.reached === false) throw new CommitError(found, [result].flat())
   return result
+}
+
+/** Rejects with what was thrown. */
+async function rejected(thrown: unknown): Promise<never> {
+  throw thrown
 }

@@ -26,17 +26,19 @@ export class GenerationCache<Value> {
 
   /** Takes the value in, unless it alone would fill half of the cache. */
   set(key: string, value: Value, size: number): void {
-    this.#old.delete(key)
-    this.#youngSize -= this.#young.get(key)?.size ?? 0
-    if (size > this.#halfSize) {
-      this.#young.delete(key)
+    const young = this.#young.get(key)
+    if (young !== undefined && this.#youngSize + size - young.size <= this.#halfSize) {
+      this.#youngSize += size - young.size
+      young.value = value
+      young.size = size
       return
     }
+    this.delete(key)
+    if (size > this.#halfSize) return
     if (this.#youngSize + size > this.#halfSize) {
       this.#old = this.#young
       this.#young = new Map()
       this.#youngSize = 0
-      this.#old.delete(key)
     }
     this.#young.set(key, { value, size })
     this.#youngSize += size
@@ -55,6 +57,6 @@ export class GenerationCache<Value> {
 }
 
 interface Item<Value> {
-  readonly value: Value
-  readonly size: number
+  value: Value
+  size: number
 }
