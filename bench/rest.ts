@@ -2,8 +2,9 @@
  * How many requests a second does a node answer over REST? 64 connections, entries of 120 B: reads, writes kept in
  * memory, and durable writes. Beside it, in the same run, bare `node:http` that keeps texts in a Map, in memory.
  *
- * Each side has processes of its own, because V8 settles differently in each, and this one asks; all live through all
- * rounds, which are short and take turns, so that each of ours is compared with the one beside it. The machine is
+ * Each side has processes of its own, because V8 settles differently in each, and this one asks. A pair of them takes
+ * turns in short rounds, so that each of ours is compared with the one beside it, and then makes way for the next pair:
+ * V8 lets code go that has not run for a while, and a server that waited would first have to warm up again. The machine is
  * shared with whoever else works on it: the CPU time of a request, of all threads of a server, tells more than its
  * rate. So does that of the asking: what a side answers can't be more than what is asked.
  */
@@ -18,6 +19,7 @@ const CONNECTIONS = 64
 /** How many processes each side has, and how many rounds each of them. */
 const PAIRS = 3
 const ROUNDS = 8
+const WARMUP_ROUNDS = 3
 const ROUND_MS = 400
 /** What runs first is not compiled yet. */
 const WARMUP_REQUESTS = 40_000
@@ -143,28 +145,31 @@ class Contender {
   }
 }
 
-/** A process of ours, and one of the other side that is measured after it. */
-interface Pair {
-  readonly ours: Contender
-  readonly theirs: Contender
+/** A round of ours, and one of the other side after it. */
+interface Round {
+  readonly ours: Figures
+  readonly theirs: Figures
 }
 
-/** Measures both sides in turn, and takes the middle one of the ratios of rounds side by side. */
+/** Measures a process of each side in turn. */
+async function pairOf(name: string, next: NextRequest): Promise<Round[]> {
+  const ours = await Contender.of(name, next)
+  const theirs = await Contender.of('bare', next)
+  const rounds: Round[] = []
+  // The first ones are for what was let go while the other side warmed up.
+  for (let round = -WARMUP_ROUNDS; round < ROUNDS; round++) {
+    const figures = { ours: await ours.round(next), theirs: await theirs.round(next) }
+    if (round >= 0) rounds.push(figures)
+  }
+  await ours.close()
+  await theirs.close()
+  return rounds
+}
+
+/** Compares both sides, by the middle one of the ratios of rounds side by side. */
 async function compare(what: string, name: string, next: NextRequest): Promise<void> {
-  const pairs: Pair[] = []
-  for (let pair = 0; pair < PAIRS; pair++) {
-    pairs.push({ ours: await Contender.of(name, next), theirs: await Contender.of('bare', next) })
-  }
-  const rounds: { ours: Figures; theirs: Figures }[] = []
-  for (let round = 0; round < ROUNDS; round++) {
-    for (const { ours, theirs } of pairs) {
-      rounds.push({ ours: await ours.round(next), theirs: await theirs.round(next) })
-    }
-  }
-  for (const { ours, theirs } of pairs) {
-    await ours.close()
-    await theirs.close()
-  }
+  const rounds: Round[] = []
+  for (let pair = 0; pair < PAIRS; pair++) rounds.push(...(await pairOf(name, next)))
   for (const [unit, pick] of [
     ['requests/s', (figures: Figures) => figures.perSecond],
     ['µs of CPU each', (figures: Figures) => figures.cpuUs],
