@@ -4,8 +4,8 @@
  *
  * Each side has processes of its own, because V8 settles differently in each, and this one asks. A pair of them takes
  * turns in short rounds, so that each of ours is compared with the one beside it, and then makes way for the next pair:
- * V8 lets code go that has not run for a while, and a server that waited would first have to warm up again. The machine is
- * shared with whoever else works on it: the CPU time of a request, of all threads of a server, tells more than its
+ * V8 lets code go that has not run for a while, and a server that waited would first have to warm up again. The machine
+ * is shared with whoever else works on it: the CPU time of a request, of all threads of a server, tells more than its
  * rate. So does that of the asking: what a side answers can't be more than what is asked.
  */
 import { randomBytes } from 'node:crypto'
@@ -19,11 +19,12 @@ const CONNECTIONS = 64
 /** How many processes each side has, and how many rounds each of them. */
 const PAIRS = 3
 const ROUNDS = 8
-const WARMUP_ROUNDS = 3
 const ROUND_MS = 400
 /** What runs first is not compiled yet. */
 const WARMUP_REQUESTS = 40_000
 const MAX_WARMUP_MS = 10_000
+/** Rounds that don't count: what was let go while the other side warmed up comes back in them. */
+const WARMUP_ROUNDS = 3
 const PATHS = 1000
 /** Requests are made before the measurement, and used again and again. */
 const REQUESTS = 8192
@@ -156,7 +157,6 @@ async function pairOf(name: string, next: NextRequest): Promise<Round[]> {
   const ours = await Contender.of(name, next)
   const theirs = await Contender.of('bare', next)
   const rounds: Round[] = []
-  // The first ones are for what was let go while the other side warmed up.
   for (let round = -WARMUP_ROUNDS; round < ROUNDS; round++) {
     const figures = { ours: await ours.round(next), theirs: await theirs.round(next) }
     if (round >= 0) rounds.push(figures)
