@@ -14,7 +14,7 @@ export interface ListenerOptions {
 
 /**
  * Makes Node's own server for the application. What every request comes through on its way there is cheaper here
- * than as a hook, and sees the answer as soon as it was given.
+ * than as a hook.
  */
 export function listenerFactory({ http, tls, around }: ListenerOptions) {
   return (handle: RequestListener, { keepAliveTimeout }: FastifyServerOptions): Server => {
