@@ -62,8 +62,6 @@ async function bare(): Promise<Served> {
       response.writeHead(200, head).end(answer)
     })
   })
-  // Connections are quiet while others take their turn.
-  server.keepAliveTimeout = 0
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   return { port: (server.address() as AddressInfo).port }
 }
@@ -152,8 +150,8 @@ interface Round {
   readonly theirs: Figures
 }
 
-/** Measures a process of each side in turn. */
-async function pairOf(name: string, next: NextRequest): Promise<Round[]> {
+/** Measures one process of each side, in turn. */
+async function roundsOf(name: string, next: NextRequest): Promise<Round[]> {
   const ours = await Contender.of(name, next)
   const theirs = await Contender.of('bare', next)
   const rounds: Round[] = []
@@ -169,7 +167,7 @@ async function pairOf(name: string, next: NextRequest): Promise<Round[]> {
 /** Compares both sides, by the middle one of the ratios of rounds side by side. */
 async function compare(what: string, name: string, next: NextRequest): Promise<void> {
   const rounds: Round[] = []
-  for (let pair = 0; pair < PAIRS; pair++) rounds.push(...(await pairOf(name, next)))
+  for (let pair = 0; pair < PAIRS; pair++) rounds.push(...(await roundsOf(name, next)))
   for (const [unit, pick] of [
     ['requests/s', (figures: Figures) => figures.perSecond],
     ['µs of CPU each', (figures: Figures) => figures.cpuUs],
